@@ -1,0 +1,72 @@
+"""An action or probe bound to its endpoint, with all types erased: all the engine ever sees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol, TypeAlias
+
+from pydantic import JsonValue
+
+from drctl.core.action import Change, Control, Handle, Missing, ObjectRef, Recipe, Reversibility
+from drctl.core.probe import Finding
+from drctl.core.problem import ProviderError
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one read said: an action's ``change`` (None: done), or a probe's ``finding``."""
+
+    change: Change | None = None
+    finding: Finding | None = None
+    outputs: Mapping[str, JsonValue] = field(default_factory=dict)
+    values: Mapping[str, JsonValue] = field(default_factory=dict)
+    undo: Recipe | None = None
+
+
+Seen: TypeAlias = Look | Missing | ProviderError
+
+
+class Operation(Protocol):
+    """Something a step can do, bound to where it does it."""
+
+    uses: str
+    kind: Literal["action", "probe"]
+    endpoint: str | None
+    site: str | None
+    reversibility: Reversibility | None
+    convergent: bool
+    arguments: Mapping[str, JsonValue]
+
+    def touches(self) -> frozenset[ObjectRef]:
+        """Name the objects it changes, with their site."""
+        ...
+
+    def foresee(self) -> Mapping[str, JsonValue]:
+        """Return the outputs that are certain before it runs."""
+        ...
+
+    def look(self) -> Seen:
+        """Read with a READ client and compare; what cannot be known is returned, not raised."""
+        ...
+
+    def apply(self, change: Change, control: Control) -> None:
+        """Make the change with a WRITE client; raise ``ProviderError``."""
+        ...
+
+    def find_running(self, since: datetime) -> Handle | None:
+        """Return a job of an earlier attempt that is still at it; raise ``ProviderError``."""
+        ...
+
+
+class Binder(Protocol):
+    """Turns a step's ``uses``, ``on`` and complete ``with`` into an operation."""
+
+    def bind(self, uses: str, endpoint: str | None, arguments: Mapping[str, JsonValue]) -> Operation:
+        """Bind; raise ``DrctlError`` with every problem of the arguments."""
+        ...
+
+    def look_many(self, operations: Sequence[Operation]) -> list[Seen]:
+        """Look with bulk reads where the provider has them; endpoints in parallel; in order."""
+        ...

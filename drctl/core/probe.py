@@ -1,0 +1,71 @@
+"""What a step can look at without changing it, and what it makes of what it saw."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from drctl.core.action import ObjectRef
+
+
+class Level(StrEnum):
+    """How bad a finding is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    BLOCKER = "blocker"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A probe's verdict, one line plus details.
+
+    ``impossible`` marks a blocker that no decision can override (the volume does not exist): in
+    mode ``failover`` every other blocker is shown as a warning (facts/practice.md).
+    """
+
+    level: Level
+    summary: str
+    details: tuple[str, ...] = ()
+    hint: str = ""
+    impossible: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What a probe saw: ``values`` are JSON, named in the field's terms, with units in the names."""
+
+    values: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+C = TypeVar("C")
+
+
+class Probe(BaseModel, Generic[C]):
+    """One read-only question; its fields are the step's ``with:``. ``C`` is the provider's client.
+
+    ``observe`` talks to the system, ``judge`` is pure. An unreachable target is a ``ProviderError``
+    from ``observe``, except where reachability is the question.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: ClassVar[str]
+    output_names: ClassVar[frozenset[str]] = frozenset()
+
+    def needs_objects(self) -> frozenset[ObjectRef]:
+        """Name what it looks at; pure."""
+        return frozenset()
+
+    @abstractmethod
+    def observe(self, client: C) -> Observation:
+        """Look."""
+
+    @abstractmethod
+    def judge(self, seen: Observation) -> Finding:
+        """Say what it means."""

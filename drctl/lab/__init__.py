@@ -1,0 +1,1 @@
+"""The lab: a simulated estate behind real protocols; it imports nothing else from drctl."""
