@@ -147,6 +147,8 @@ class Action(BaseModel, Generic[C, S]):
     reversibility: ClassVar[Reversibility]
     convergent: ClassVar[bool] = True
     output_names: ClassVar[frozenset[str]] = frozenset()
+    state: ClassVar[type]
+    """The type ``S``: a frozen dataclass or pydantic model, built from plain data in ``tests/cases``."""
 
     @abstractmethod
     def touches(self) -> frozenset[ObjectRef]:
