@@ -89,7 +89,7 @@ class Handle:
     summary: str = ""
 
 
-class Interrupted(BaseException):  # noqa: N818 - a BaseException, so that no provider code swallows it
+class Interrupted(BaseException):
     """Raised inside ``Control`` calls when the run is told to let go of running steps at once."""
 
 

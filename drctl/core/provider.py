@@ -97,7 +97,7 @@ class Registry:
             point = self._points[name] = point.load()
         return point
 
-    def find(self, uses: str) -> type[AnyAction] | type[AnyProbe] | None:
+    def find(self, uses: str) -> type[AnyAction | AnyProbe] | None:
         """Return the action or probe class of that full name (``ontap.volume.mount``), or None."""
         prefix = uses.split(".", 1)[0]
         if prefix not in self._points:
