@@ -31,13 +31,40 @@ Seen: TypeAlias = Look | Missing | ProviderError
 class Operation(Protocol):
     """Something a step can do, bound to where it does it."""
 
-    uses: str
-    kind: Literal["action", "probe"]
-    endpoint: str | None
-    site: str | None
-    reversibility: Reversibility | None
-    convergent: bool
-    arguments: Mapping[str, JsonValue]
+    @property
+    def uses(self) -> str:
+        """Return its full name."""
+        ...
+
+    @property
+    def kind(self) -> Literal["action", "probe"]:
+        """Say whether it may change anything."""
+        ...
+
+    @property
+    def endpoint(self) -> str | None:
+        """Return the endpoint it talks to; None for checks."""
+        ...
+
+    @property
+    def site(self) -> str | None:
+        """Return the endpoint's site."""
+        ...
+
+    @property
+    def reversibility(self) -> Reversibility | None:
+        """Say what it costs to go back; None for probes."""
+        ...
+
+    @property
+    def convergent(self) -> bool:
+        """Say whether it may be applied again after a crash."""
+        ...
+
+    @property
+    def arguments(self) -> Mapping[str, JsonValue]:
+        """Return its ``with:``, complete; secrets as references."""
+        ...
 
     def touches(self) -> frozenset[ObjectRef]:
         """Name the objects it changes, with their site."""

@@ -1,0 +1,115 @@
+"""The journal's bytes: one JSON line per event, each holding the SHA-256 of the line before it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import JsonValue, ValidationError
+
+from drctl.core.events import VERSION, Line, Recorded, read_event
+from drctl.core.problem import DrctlError, ExitCode, Problem, Source
+
+GENESIS = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where a chain ends: the number of lines, the last line's hash, the bytes they take."""
+
+    seq: int = 0
+    digest: str = GENESIS
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """A journal read from its start. ``torn`` is the number of bytes after the last newline.
+
+    ``records`` holds the events this version knows; ``head`` counts every line.
+    """
+
+    records: tuple[Recorded, ...]
+    head: Head
+    torn: int
+
+
+def digest(line: bytes) -> str:
+    """Return the hash by which the next line names this one."""
+    return hashlib.sha256(line).hexdigest()
+
+
+def encode(head: Head, at: datetime, actor: str, kind: str, data: Mapping[str, JsonValue]) -> bytes:
+    """Return the line after ``head``, without its newline; ``at`` is written in UTC with milliseconds."""
+    stamp = at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    line = {"seq": head.seq, "at": stamp, "actor": actor, "type": kind, "v": VERSION}
+    line |= {"data": data, "prev": head.digest}
+    return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def decode(raw: bytes, head: Head, place: Source) -> tuple[Recorded | None, Head]:
+    """Check one line against the chain; return its event and the new head.
+
+    Raises:
+        DrctlError: the line is no journal line, is out of order, or does not continue the chain.
+    """
+    try:
+        line = Line.model_validate_json(raw)
+        event = read_event(line)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise _broken(place, "is not a journal line", f"{first['loc']}: {first['msg']}") from error
+    if line.seq != head.seq:
+        raise _broken(
+            place, f"has number {line.seq} where {head.seq} is due", "Lines are missing or reordered."
+        )
+    if line.prev != head.digest:
+        raise _broken(place, "does not continue the chain", "A line before it was changed, removed or added.")
+    record = None if event is None else Recorded(line.seq, line.at, line.actor, event)
+    return record, Head(head.seq + 1, digest(raw), head.size + len(raw) + 1)
+
+
+def scan_bytes(content: bytes, path: Path, start: Head = Head()) -> Scan:
+    """Read the lines that follow ``start``; a last line without newline is torn, not broken."""
+    records: list[Recorded] = []
+    head = start
+    for raw, complete in _split(content):
+        if not complete:
+            return Scan(tuple(records), head, len(raw))
+        record, head = decode(raw, head, Source(str(path), head.seq + 1, 1))
+        if record is not None:
+            records.append(record)
+    return Scan(tuple(records), head, 0)
+
+
+def scan(path: Path) -> Scan:
+    """Read and check a whole journal; raise ``DrctlError`` where it is broken or absent."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        problem = Problem(code="no-journal", summary=f"there is no journal at {path}", hint="drctl runs")
+        raise DrctlError(problem) from error
+    return scan_bytes(content, path)
+
+
+def _split(content: bytes) -> Iterator[tuple[bytes, bool]]:
+    *lines, last = content.split(b"\n")
+    for line in lines:
+        yield line, True
+    if last:
+        yield last, False
+
+
+def _broken(place: Source, what: str, why: str) -> DrctlError:
+    problem = Problem(
+        code="journal-broken",
+        summary=f"line {place.line} {what}",
+        detail=why,
+        hint="The journal was altered after it was written: keep the file as it is and compare it with a copy.",
+        where=place,
+    )
+    return DrctlError(problem, exit_code=ExitCode.FAILED)
