@@ -19,6 +19,9 @@ class Site:
     title: str
     alive: bool = True
     partitioned_from: set[str] = field(default_factory=set)
+    """Names of sites it cannot reach; "*" for all of them and whoever drives the lab."""
+    generation: int = 0
+    """Grows with each loss of power; connections of an older generation are gone."""
 
 
 @dataclass
@@ -62,6 +65,14 @@ class Volume:
     clone_parent: tuple[str, str] | None = None
     """Parent volume uuid and snapshot name of a FlexClone."""
     guarantee: Literal["volume", "none"] = "none"
+    origin: str = ""
+    """Name of the inventory's volume this is a copy of; empty for volumes made since."""
+    read_only: bool = False
+    """Whether it refuses writes although of type rw, e.g. a clone of type dp."""
+    deleted: datetime | None = None
+    """Since when it is in the recovery queue."""
+    split_percent: int | None = None
+    """Progress of a clone split, None when none runs."""
 
 
 @dataclass
@@ -216,7 +227,7 @@ class Host:
     connected: bool = True
     maintenance: bool = False
     mounts: dict[str, bool] = field(default_factory=dict)
-    """Datastore moref to whether this host reaches it."""
+    """Datastore moref to whether it was mounted read-only."""
 
 
 @dataclass
