@@ -177,7 +177,9 @@ class Net:
             return
         self.world.connected(listener.site)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        Thread(target=self._serve, args=(listener, sock, peer), name=f"lab-{listener.name}", daemon=True).start()
+        Thread(
+            target=self._serve, args=(listener, sock, peer), name=f"lab-{listener.name}", daemon=True
+        ).start()
 
     def _answer_datagram(self, listener: Listener, on_datagram: OnDatagram) -> None:
         try:

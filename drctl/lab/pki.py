@@ -74,7 +74,9 @@ class Pki:
         with self._lock:
             known = self._contexts.get((address, expired))
             if known is None:
-                known = self._contexts[(address, expired)] = self._make_context(address, names, expired=expired)
+                known = self._contexts[(address, expired)] = self._make_context(
+                    address, names, expired=expired
+                )
             return known
 
     def _make_context(self, address: str, names: Iterable[str], *, expired: bool) -> ssl.SSLContext:
