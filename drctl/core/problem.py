@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from typing import Literal
 
 
 class ExitCode(IntEnum):
@@ -43,7 +44,7 @@ class Problem:
     """One thing that is wrong, complete enough to act on.
 
     ``summary`` says what, ``detail`` why, ``hint`` the next command or edit. ``where`` is a place in
-    a file; ``step`` and ``endpoint`` are the place in a run.
+    a file; ``step`` and ``endpoint`` are the place in a run. Only lint gives warnings.
     """
 
     code: str
@@ -53,6 +54,7 @@ class Problem:
     where: Source | None = None
     step: str | None = None
     endpoint: str | None = None
+    severity: Literal["error", "warning"] = "error"
 
     def at_step(self, step: str) -> Problem:
         """Return the same problem, placed at a step."""
