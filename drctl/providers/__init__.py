@@ -1,0 +1,1 @@
+"""One package per kind of system; they know ``drctl.core`` and nothing of each other or of the engine."""
