@@ -32,7 +32,7 @@ class Snapshot:
     uuid: str
     created: datetime
     files: dict[str, str]
-    """Path inside the volume to content; ``.vmx`` files are real text, disks are empty strings."""
+    """Path inside the volume to content; ``.vmx`` files are real text, flat disks hold the guest's settings."""
     data_at: dict[str, datetime]
     """Service name to the instant of the last write it holds."""
     label: str = ""
@@ -290,6 +290,8 @@ class Vm:
     annotation: str = ""
     template: bool = False
     windows: bool = False
+    from_site: str = ""
+    """Site whose vCenter wrote the .vmx last."""
     power: Literal["poweredOn", "poweredOff", "suspended"] = "poweredOff"
     booted: bool = False
     """Tools run and the guest answers."""
@@ -333,6 +335,8 @@ class VCenter:
     vms: dict[str, Vm] = field(default_factory=dict)
     tasks: dict[str, Task] = field(default_factory=dict)
     folders: set[str] = field(default_factory=set)
+    next_id: int = 1000
+    """Number of the next managed object."""
 
 
 @dataclass
@@ -370,6 +374,10 @@ class Machine:
     role: str
     address: str
     files: dict[str, str] = field(default_factory=dict)
+    modes: dict[str, int] = field(default_factory=dict)
+    """Permission bits of files and folders that are not the usual 0644 and 0755."""
+    folders: set[str] = field(default_factory=set)
+    """Made since; the usual ones are always there."""
     serving: str = ""
     """Site name a reverse proxy was last reloaded with."""
 
@@ -383,7 +391,7 @@ class Application:
     volumes: list[str]
     vms: list[str]
     addresses: dict[str, list[tuple[str, int, str]]] = field(default_factory=dict)
-    """Site to (address, port, check kind http|tcp)."""
+    """Site to (address, port, check kind http|https|tcp)."""
     names: list[str] = field(default_factory=list)
     """DNS names that must point to the site for the service to be reached by its users."""
     shares: list[tuple[str, str]] = field(default_factory=list)
@@ -411,6 +419,10 @@ class Estate:
     dns: dict[str, DnsService] = field(default_factory=dict)
     machines: dict[str, Machine] = field(default_factory=dict)
     applications: dict[str, Application] = field(default_factory=dict)
+    guest_login: tuple[str, str] | None = None
+    """Account and password that guests accept; None means that they accept any."""
+    production: str = ""
+    """The site whose copies were writable when the lab began."""
     spns: dict[str, str] = field(default_factory=dict)
     """Service principal name (lower case) to the machine account that holds it."""
     mutations: list[Mutation] = field(default_factory=list)
