@@ -205,6 +205,7 @@ class StepStarted(EventData):
     attempt: int = 1
     change: ChangeData | None = None
     undo: RecipeData | None = None
+    objects: tuple[str, ...] = ()
 
 
 class StepHandle(EventData):

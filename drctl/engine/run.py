@@ -171,7 +171,7 @@ def _fold_step(run: Run, step: StepRun, record: Recorded) -> None:
             step.problem = event.problem
             step.started = step.started or at
         case ev.Observed():
-            step.finding = event.finding
+            step.finding, step.state = event.finding, State.RUNNING
             step.started = step.started or at
         case ev.DriftFound():
             step.drift = event

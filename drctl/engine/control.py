@@ -1,0 +1,89 @@
+"""What a step's thread works with: the shared surroundings, its assignment, its line to the journal."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Protocol
+
+from drctl.core import events as ev
+from drctl.core.action import Handle, Interrupted, ObjectRef
+from drctl.core.clock import Clock
+from drctl.core.operation import Binder
+from drctl.engine.run import StepRun
+from drctl.engine.step import Outputs, Step
+
+
+class Log(Protocol):
+    """The part of the journal a worker needs."""
+
+    def append(self, *events: ev.EventData) -> None:
+        """Return when the events are durable."""
+        ...
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What every worker of a run shares. ``let_go`` is set when steps must be left as they are."""
+
+    binder: Binder
+    log: Log
+    clock: Clock
+    run_id: str
+    let_go: threading.Event
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A step to do, and what the run knows at its start.
+
+    ``touched`` are the objects earlier steps of this run changed: they are not held to the plan.
+    """
+
+    step: Step
+    record: StepRun
+    outputs: Outputs
+    touched: frozenset[ObjectRef]
+
+
+class StepControl:
+    """The ``Control`` of one attempt."""
+
+    def __init__(self, around: Surroundings, step: Step, deadline: float) -> None:
+        self._around = around
+        self._step = step.id
+        self._deadline = deadline
+
+    @property
+    def mark(self) -> str:
+        """Return ``drctl:<run>:<step>``."""
+        return f"drctl:{self._around.run_id}:{self._step}"
+
+    def progress(self, message: str, fraction: float | None = None) -> None:
+        """Journal how far the step is."""
+        self._check()
+        self._around.log.append(ev.StepProgress(step=self._step, message=message, fraction=fraction))
+
+    def override(self, what: str, why: str) -> None:
+        """Journal a documented override before it is used."""
+        self._check()
+        self._around.log.append(ev.StepProgress(step=self._step, message=f"{what}: {why}", override=True))
+
+    def handle(self, handle: Handle) -> None:
+        """Journal the id of a long job."""
+        self._around.log.append(
+            ev.StepHandle(step=self._step, kind=handle.kind, id=handle.id, summary=handle.summary)
+        )
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; raise ``Interrupted`` when the run lets go."""
+        self._around.clock.sleep(seconds, self._around.let_go)
+        self._check()
+
+    def remaining(self) -> float:
+        """Return the seconds left before the step's deadline."""
+        return max(0.0, self._deadline - self._around.clock.monotonic())
+
+    def _check(self) -> None:
+        if self._around.let_go.is_set():
+            raise Interrupted

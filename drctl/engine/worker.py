@@ -1,0 +1,332 @@
+"""One step, from its first read to its journaled end. Runs in a thread of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from pydantic import JsonValue
+
+from drctl.core import events as ev
+from drctl.core.action import Change, Handle, Interrupted, Missing
+from drctl.core.operation import Look, Operation, Seen
+from drctl.core.problem import DrctlError, Problem, ProviderError
+from drctl.engine import verdict as vd
+from drctl.engine.control import Assignment, StepControl, Surroundings
+from drctl.engine.policy import DOUBT_TIMEOUT, Limits, intervals
+from drctl.engine.step import Unresolved, Use
+
+SKEW = timedelta(minutes=5)
+"""How much earlier than our start a target's job may seem to have begun: clocks differ."""
+
+
+class Worker:
+    """Does one assignment and journals how it ended; never raises but ``Interrupted`` and ``Fenced``."""
+
+    def __init__(self, around: Surroundings, assignment: Assignment) -> None:
+        self._around = around
+        self._step = assignment.step
+        self._record = assignment.record
+        self._outputs = assignment.outputs
+        self._touched = assignment.touched
+        self._limits = Limits.of(assignment.step)
+        self._attempt = assignment.record.attempts
+        self._tolerated = assignment.step.on_error == "continue"
+
+    def work(self) -> Operation | None:
+        """Do the step; return its operation when it may have changed something."""
+        try:
+            operation = self._bind()
+        except DrctlError as error:
+            self._fail(error.problems[0])
+            return None
+        if operation is None:
+            return None
+        if operation.kind == "probe":
+            self._observe(operation)
+            return None
+        return self._act(operation)
+
+    def _bind(self) -> Operation | None:
+        body = self._step.body
+        assert isinstance(body, Use)  # noqa: S101 - people's steps never reach a worker
+        try:
+            if self._step.when is not None and not self._step.when.holds(self._outputs):
+                self._skip("its condition does not hold", "condition")
+                return None
+            arguments = body.arguments.resolve(self._outputs)
+        except Unresolved as error:
+            self._skip(str(error), "chain")
+            return None
+        return self._around.binder.bind(body.uses, body.endpoint, arguments)
+
+    # Probes
+
+    def _observe(self, operation: Operation) -> None:
+        until = self._step.until
+        deadline = self._around.clock.monotonic() + (until.timeout if until else 0.0)
+        shown: ev.FindingData | None = None
+        while True:
+            seen = operation.look()
+            finding = _finding(seen)
+            values = seen.values if isinstance(seen, Look) else {}
+            if finding != shown:
+                self._append(ev.Observed(step=self._step.id, finding=finding, values=values))
+                shown = finding
+            content = finding.level != "blocker" and self._condition_holds(values)
+            if content or self._around.clock.monotonic() >= deadline:
+                self._conclude(seen, finding, content=content)
+                return
+            self._pause(until.every if until else 0.0)
+
+    def _condition_holds(self, values: Mapping[str, JsonValue]) -> bool:
+        until = self._step.until
+        if until is None or until.when is None:
+            return True
+        return until.when.holds({**self._outputs, self._step.id: values})
+
+    def _conclude(self, seen: Seen, finding: ev.FindingData, *, content: bool) -> None:
+        if content and isinstance(seen, Look):
+            self._finish("observed", seen, finding.summary)
+            return
+        problem = Problem(
+            code="not-observed", summary=finding.summary, detail="; ".join(finding.details), hint=finding.hint
+        )
+        error = seen.problem if isinstance(seen, ProviderError) else problem
+        self._fail(error, unreachable=isinstance(seen, ProviderError) and seen.unreachable)
+
+    # Actions
+
+    def _act(self, operation: Operation) -> Operation | None:
+        if self._record.uncertain and self._record.started is not None:
+            return self._settle_doubt(operation, self._record.started - SKEW)
+        seen = self._look_patiently(operation)
+        if isinstance(seen, Look) and seen.change is None:
+            self._finish("unchanged", seen)
+            return None
+        if not isinstance(seen, Look):
+            self._refuse(seen)
+            return None
+        if self._drifted(operation, seen):
+            return None
+        return self._apply(operation, seen)
+
+    def _look_patiently(self, operation: Operation) -> Seen:
+        """Look, again after a while where the provider calls its error transient."""
+        for attempt in range(1, self._limits.retry.attempts + 1):
+            seen = operation.look()
+            transient = isinstance(seen, ProviderError) and seen.transient and not seen.unreachable
+            if not transient or attempt == self._limits.retry.attempts:
+                return seen
+            assert isinstance(seen, ProviderError)  # noqa: S101 - narrows what `transient` says
+            self._announce_retry(seen.problem, attempt)
+        raise AssertionError("unreachable: the loop returns")
+
+    def _drifted(self, operation: Operation, seen: Look) -> bool:
+        planned = self._record.planned
+        if planned is None or planned.verdict not in {"will", "done"} or operation.touches() & self._touched:
+            return False
+        change = vd.change_data(seen.change)
+        if vd.same_change(planned.change, change):
+            return False
+        self._append(
+            ev.DriftFound(step=self._step.id, planned=vd.describe(planned.change), seen=vd.describe(change))
+        )
+        return True
+
+    def _apply(self, operation: Operation, seen: Look) -> Operation:
+        change: Change | None = seen.change
+        while change is not None:
+            self._attempt += 1
+            self._begin(operation, seen, change)
+            deadline = self._around.clock.monotonic() + self._limits.timeout
+            control = StepControl(self._around, self._step, deadline)
+            try:
+                operation.apply(change, control)
+            except ProviderError as error:
+                again = self._recover(operation, error)
+                if again is None:
+                    return operation
+                seen, change = again, again.change
+                continue
+            self._confirm(operation, deadline)
+            return operation
+        return operation
+
+    def _begin(self, operation: Operation, seen: Look, change: Change) -> None:
+        self._append(
+            ev.StepStarted(
+                step=self._step.id,
+                attempt=self._attempt,
+                change=vd.change_data(change),
+                undo=vd.recipe_data(seen.undo, operation.endpoint),
+                objects=tuple(sorted(f"{o} at {o.site}" if o.site else str(o) for o in operation.touches())),
+            )
+        )
+
+    def _confirm(self, operation: Operation, deadline: float) -> None:
+        """Read until the diff is empty or the deadline passes."""
+        for pause in intervals():
+            seen = operation.look()
+            if isinstance(seen, Look) and seen.change is None:
+                self._finish("applied", seen)
+                return
+            if self._around.clock.monotonic() >= deadline:
+                self._give_up(operation, seen)
+                return
+            self._pause(pause)
+
+    def _give_up(self, operation: Operation, seen: Seen) -> None:
+        """The deadline has passed: failed where reality can be read and nothing is under way."""
+        running = self._running(operation, self._around.clock.now() - timedelta(seconds=self._limits.timeout))
+        if isinstance(seen, Look) and seen.change is not None and running is None:
+            left = vd.describe(vd.change_data(seen.change))
+            limit = f"{self._limits.timeout:.0f} s"
+            problem = Problem(
+                code="timeout",
+                summary=f"not as wished after {limit}; still to do: {left}",
+                hint=f"Look at {operation.endpoint}, then retry this step or raise its timeout.",
+            )
+            self._fail(problem, timed_out=True)
+        elif isinstance(running, Handle):
+            self._doubt(f"{running.kind} {running.id} is still running on {operation.endpoint}")
+        else:
+            self._doubt(f"the deadline passed and {operation.endpoint} cannot be read: {seen}")
+
+    def _recover(self, operation: Operation, error: ProviderError) -> Look | None:
+        """After a failed ``apply``: the look to try again from, or None when the step has ended."""
+        if error.effect_unknown:
+            return self._recover_unknown(operation, error)
+        if error.transient and not error.unreachable and self._attempt < self._limits.retry.attempts:
+            self._announce_retry(error.problem, self._attempt)
+            seen = operation.look()
+            if isinstance(seen, Look) and seen.change is not None:
+                return seen
+            if isinstance(seen, Look):
+                self._finish("applied", seen)
+                return None
+        self._fail(error.problem, unreachable=error.unreachable)
+        return None
+
+    def _recover_unknown(self, operation: Operation, error: ProviderError) -> Look | None:
+        since = self._around.clock.now() - SKEW
+        seen = self._read_reality(operation, since)
+        if isinstance(seen, Look) and seen.change is None:
+            self._finish("adopted", seen, "the reply was lost; reading shows the change was made")
+            return None
+        if isinstance(seen, Look) and operation.convergent and self._attempt < self._limits.retry.attempts:
+            self._announce_retry(error.problem, self._attempt)
+            return seen
+        self._doubt(error.problem.summary, error.problem)
+        return None
+
+    def _settle_doubt(self, operation: Operation, since: datetime) -> Operation:
+        """A step the journal left without an end: reality decides."""
+        seen = self._read_reality(operation, since)
+        if isinstance(seen, Look) and seen.change is None:
+            self._finish("adopted", seen, "found as wished after an interruption")
+        elif isinstance(seen, Look) and operation.convergent:
+            self._apply(operation, seen)
+        elif isinstance(seen, Look):
+            self._doubt("it may have run before the interruption and must not be repeated blindly")
+        else:
+            self._doubt(f"it was interrupted and its target cannot be read: {seen}")
+        return operation
+
+    def _read_reality(self, operation: Operation, since: datetime) -> Seen:
+        """Wait for what is still running there, then look, for a bounded time."""
+        clock = self._around.clock
+        deadline = clock.monotonic() + self._limits.timeout
+        unread = clock.monotonic() + min(DOUBT_TIMEOUT, self._limits.timeout)
+        followed: str | None = None
+        for pause in intervals():
+            seen = operation.look()
+            if isinstance(seen, Look) and seen.change is None:
+                return seen
+            running = self._running(operation, since) if isinstance(seen, Look) else None
+            if running is None and (isinstance(seen, Look | Missing) or clock.monotonic() >= unread):
+                return seen
+            if isinstance(running, Handle) and running.id != followed:
+                followed = running.id
+                self._append(
+                    ev.StepProgress(step=self._step.id, message=f"following {running.kind} {running.id}")
+                )
+            if clock.monotonic() >= deadline:
+                return seen
+            self._pause(pause)
+        raise AssertionError("unreachable: intervals never end")
+
+    def _running(self, operation: Operation, since: datetime) -> Handle | ProviderError | None:
+        try:
+            return operation.find_running(since)
+        except ProviderError as error:
+            return error
+
+    # Ends
+
+    def _finish(self, how: ev.How, seen: Look, summary: str = "") -> None:
+        self._append(
+            ev.StepFinished(step=self._step.id, how=how, summary=summary, outputs=dict(seen.outputs))
+        )
+
+    def _refuse(self, seen: Missing | ProviderError) -> None:
+        if isinstance(seen, ProviderError):
+            self._fail(seen.problem, unreachable=seen.unreachable)
+        else:
+            hint = "A step that makes it must run before this one."
+            self._fail(Problem(code="missing", summary=str(seen), hint=hint))
+
+    def _fail(self, problem: Problem, *, unreachable: bool = False, timed_out: bool = False) -> None:
+        self._append(
+            ev.StepFailed(
+                step=self._step.id,
+                problem=vd.problem_data(problem),
+                tolerated=self._tolerated,
+                unreachable=unreachable,
+                timed_out=timed_out,
+            )
+        )
+
+    def _doubt(self, why: str, problem: Problem | None = None) -> None:
+        given = problem or Problem(
+            code="indeterminate",
+            summary=f"neither done nor failed for sure: {why}",
+            hint="Look at the target, then drctl resume (reads again), retry or skip --reason.",
+        )
+        self._append(
+            ev.StepIndeterminate(
+                step=self._step.id, problem=vd.problem_data(given), tolerated=self._tolerated
+            )
+        )
+
+    def _skip(self, reason: str, cause: str) -> None:
+        self._append(
+            ev.StepSkipped(
+                step=self._step.id, reason=reason, cause="chain" if cause == "chain" else "condition"
+            )
+        )
+
+    def _announce_retry(self, problem: Problem, attempt: int) -> None:
+        delay = self._limits.delay(attempt)
+        self._append(
+            ev.StepRetried(step=self._step.id, attempt=attempt, problem=vd.problem_data(problem), delay=delay)
+        )
+        self._pause(delay)
+
+    def _pause(self, seconds: float) -> None:
+        if self._around.clock.sleep(seconds, self._around.let_go):
+            raise Interrupted
+
+    def _append(self, event: ev.EventData) -> None:
+        self._around.log.append(event)
+
+
+def _finding(seen: Seen) -> ev.FindingData:
+    if isinstance(seen, Look) and seen.finding is not None:
+        return vd.finding_data(seen.finding)
+    if isinstance(seen, ProviderError):
+        details = tuple(filter(None, (seen.problem.detail,)))
+        return ev.FindingData(
+            level="blocker", summary=seen.problem.summary, details=details, hint=seen.problem.hint
+        )
+    return ev.FindingData(level="blocker", summary=str(seen))
