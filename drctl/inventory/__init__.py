@@ -1,0 +1,1 @@
+"""The estate: sites, endpoints, services, and references to secrets."""

@@ -1,0 +1,1 @@
+"""The language of runbooks: text in, values out."""

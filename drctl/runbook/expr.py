@@ -1,0 +1,430 @@
+"""Expressions: Jinja2's expression language, sandboxed and strict, compiled once per text.
+
+Only expressions exist, no statements: ``{%`` and ``{#`` are ordinary text, so a shell command may hold
+them. A string that is one ``{{ }}`` yields the value itself, never text parsed back into a value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from typing import Final, TypeAlias, TypeVar
+
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, UndefinedError, nodes
+from jinja2.parser import Parser
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import missing
+from pydantic import JsonValue
+
+from drctl.document.shape import suggest
+
+SCOPE: Final = frozenset(
+    {"all", "item", "mode", "objectives", "params", "run", "services", "source", "steps", "target"}
+)
+_MAX_LENGTH: Final = 4000
+_MAX_ITEMS: Final = 100_000
+_UNSTABLE: Final = ("random", "pprint", "urlize", "xmlattr", "format", "center", "wordwrap", "indent")
+_FAULTS: Final = (
+    TemplateError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
+Scope: TypeAlias = Mapping[str, object]
+V = TypeVar("V")
+
+
+class ExpressionError(Exception):
+    """An expression is wrong, or fails on its values; ``offset`` counts inside its own text."""
+
+    def __init__(self, message: str, offset: int = 0, hint: str = "") -> None:
+        super().__init__(message)
+        self.offset = offset
+        self.hint = hint
+
+    def moved(self, by: int) -> ExpressionError:
+        """Return the same error inside a longer text."""
+        return ExpressionError(str(self), self.offset + by, self.hint)
+
+
+class _UnknownNameError(UndefinedError):
+    """An undefined name was used; keeps the name, which Jinja2's own error does not."""
+
+    def __init__(self, owner: object, name: object, message: str | None = None) -> None:
+        super().__init__(message)
+        self.owner = owner
+        self.name = name
+
+
+class _Unknown(StrictUndefined):
+    """A strict undefined whose error says what was asked of whom."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        hint: str | None = None,
+        obj: object = missing,
+        name: str | None = None,
+        exc: object = None,
+    ) -> None:
+        super().__init__(hint, obj, name, partial(_UnknownNameError, obj, name))  # type: ignore[arg-type]  # called, never subclassed
+
+    def fail(self) -> None:
+        """Raise the error that any use of this value raises."""
+        self._fail_with_undefined_error()
+
+
+class Record(Mapping[str, object]):
+    """A named thing with fields: what expressions see of sites, services and items.
+
+    Fields are reached as ``x.name`` and ``x['name']``; it hashes by identity, so ``unique`` works.
+    ``hidden`` fields are links to other things: they are no part of its value. ``absent`` says why a
+    field that others have is missing.
+    """
+
+    def __init__(
+        self,
+        label: str,
+        fields: Mapping[str, object],
+        hidden: Mapping[str, object] | None = None,
+        absent: Mapping[str, str] | None = None,
+    ) -> None:
+        self._label = label
+        self._fields = fields
+        self._hidden = hidden or {}
+        self._absent = absent or {}
+
+    def __getitem__(self, name: str) -> object:
+        return self._fields[name] if name in self._fields else self._hidden[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __str__(self) -> str:
+        return self._label
+
+    def names(self) -> list[str]:
+        """Return the names of its fields, links to other things included."""
+        return [*self._fields, *self._hidden]
+
+    def absent(self, name: str) -> str:
+        """Return why it has no such field, empty when nothing is known about it."""
+        return self._absent.get(name, "")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A use of ``steps.<id>.outputs.<name>``; ``step`` gives the id, which may depend on the item."""
+
+    step: Expression
+    output: str
+    offset: int
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A compiled expression."""
+
+    text: str
+    names: frozenset[str]
+    references: tuple[Reference, ...]
+    chains: tuple[tuple[str, ...], ...]
+    program: Callable[[], Template] = field(compare=False, repr=False)
+
+    def evaluate(self, scope: Scope) -> object:
+        """Return the value; raise ``ExpressionError``."""
+        try:
+            template = self.program()
+            context = template.new_context(dict(scope))
+            for _ in template.root_render_func(context):
+                pass
+            value = _settle(context.vars["result"])
+        except _UnknownNameError as error:
+            raise self._unknown(error, scope) from error
+        except _FAULTS as error:
+            raise ExpressionError(f"this fails here: {error}" if str(error) else "this fails here") from error
+        return value
+
+    def check_members(self, scope: Scope) -> None:
+        """Raise ``ExpressionError`` when a plain ``a.b.c`` leads nowhere.
+
+        For an expression that waits for outputs: what can be known before is checked before.
+        """
+        for chain in self.chains:
+            here: object = scope.get(chain[0])
+            for name in chain[1:]:
+                if not isinstance(here, Record):
+                    break
+                if name not in here.names():
+                    raise self._unknown(_UnknownNameError(here, name), scope)
+                here = here[name]
+
+    def _unknown(self, error: _UnknownNameError, scope: Scope) -> ExpressionError:
+        name = str(error.name)
+        offset = _find_member(self.text, name, error.owner, scope)
+        if error.owner is missing:
+            return ExpressionError(f"{name!r} is not defined", offset, suggest(name, SCOPE))
+        if isinstance(error.owner, Record):
+            why = error.owner.absent(name)
+            hint = "" if why else suggest(name, error.owner.names())
+            return ExpressionError(why or f"{error.owner} has no {name!r}", offset, hint)
+        known = [str(key) for key in error.owner] if isinstance(error.owner, Mapping) else []
+        return ExpressionError(error.message or f"{name!r} is not defined", offset, suggest(name, known))
+
+
+class Language:
+    """Parses expressions; keeps what it has compiled. One per load or expansion."""
+
+    def __init__(self) -> None:
+        self._environment = _Environment()
+        self._known: dict[str, Expression | ExpressionError] = {}
+
+    def parse(self, text: str) -> Expression:
+        """Return the expression; raise ``ExpressionError`` for a syntax error or an unknown name."""
+        known = self._known.get(text)
+        if known is None:
+            try:
+                known = self._parse(text)
+            except ExpressionError as error:
+                known = error
+            self._known[text] = known
+        if isinstance(known, ExpressionError):
+            raise ExpressionError(str(known), known.offset, known.hint)
+        return known
+
+    def _parse(self, text: str) -> Expression:
+        if len(text) > _MAX_LENGTH:
+            raise ExpressionError(f"an expression has at most {_MAX_LENGTH} characters")
+        try:
+            parser = Parser(self._environment, text, state="variable")
+            tree = parser.parse_expression()
+            if not parser.stream.eos:
+                offset = _find_word(text, str(parser.stream.current.value))
+                raise ExpressionError(f"unexpected {parser.stream.current.value!r}", offset)
+            tree.set_environment(self._environment)
+            return self._analyse(text, tree)
+        except TemplateSyntaxError as error:
+            raise ExpressionError(f"not an expression: {error.message}") from error
+        except RecursionError as error:
+            raise ExpressionError("nested too deeply") from error
+
+    def _analyse(self, text: str, tree: nodes.Expr) -> Expression:
+        _check_calls(self._environment, tree, text)
+        names = {node.name for node in _all(tree, nodes.Name)}
+        for name in sorted(names - SCOPE):
+            raise ExpressionError(f"{name!r} is not defined", _find_word(text, name), suggest(name, SCOPE))
+        references = tuple(self._references(text, tree))
+        return Expression(text, frozenset(names), references, _chains(tree), self._program(tree))
+
+    def _program(self, tree: nodes.Expr) -> Callable[[], Template]:
+        made: list[Template] = []
+
+        def program() -> Template:
+            if not made:
+                body: list[nodes.Node] = [nodes.Assign(nodes.Name("result", "store"), tree, lineno=1)]
+                made.append(self._environment.from_string(nodes.Template(body, lineno=1)))
+            return made[0]
+
+        return program
+
+    def _references(self, text: str, tree: nodes.Expr) -> Iterator[Reference]:
+        """Yield the uses of ``steps``; raise ``ExpressionError`` for any but ``steps.<id>.outputs.<name>``."""
+        found = 0
+        for last in _all(tree, (nodes.Getattr, nodes.Getitem)):
+            outputs, output = _member(last)
+            step, word = _member(outputs) if outputs is not None else (None, None)
+            owner = step.node if isinstance(step, (nodes.Getattr, nodes.Getitem)) else None
+            if word != "outputs" or not isinstance(owner, nodes.Name) or owner.name != "steps":
+                continue
+            if output is None or step is None:
+                break
+            found += 1
+            argument = nodes.Const(step.attr) if isinstance(step, nodes.Getattr) else step.arg
+            names = frozenset(node.name for node in _all(argument, nodes.Name))
+            if "steps" in names:
+                break
+            source = str(argument.value) if isinstance(argument, nodes.Const) else ""
+            name = Expression(source, names, (), (), self._program(argument))
+            yield Reference(name, output, _find_word(text, "steps", found - 1))
+        if found != sum(1 for node in _all(tree, nodes.Name) if node.name == "steps"):
+            hint = "Write steps.<id>.outputs.<name>, or steps['<id>'] where the id holds a dash."
+            raise ExpressionError("this is not an output of a step", _find_word(text, "steps"), hint)
+
+
+def _settle(value: object) -> object:
+    """Return the value with generators run to their end and undefined values refused."""
+    if isinstance(value, _Unknown):
+        value.fail()
+    if isinstance(value, Iterator):
+        value = list(islice(value, _MAX_ITEMS))
+    if isinstance(value, (list, tuple)):
+        return [_settle(one) for one in value]
+    return value
+
+
+def _all(tree: nodes.Node, kind: type[V] | tuple[type[V], ...]) -> list[V]:
+    """Return the node itself and those below it, of these classes."""
+    own = [tree] if isinstance(tree, kind) else []
+    return [*own, *tree.find_all(kind)]  # type: ignore[type-var]  # node classes only
+
+
+def _member(node: nodes.Node | None) -> tuple[nodes.Getattr | nodes.Getitem | None, str | None]:
+    """Return the owner of ``owner.name`` or ``owner['name']`` where it is a member itself, and the name."""
+    if isinstance(node, nodes.Getattr):
+        name: str | None = node.attr
+    elif isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const):
+        name = str(node.arg.value)
+    else:
+        return None, None
+    owner = node.node
+    return (owner, name) if isinstance(owner, (nodes.Getattr, nodes.Getitem)) else (None, name)
+
+
+def _chains(tree: nodes.Expr) -> tuple[tuple[str, ...], ...]:
+    """Return the plain ``a.b.c`` of an expression that never asks whether something is defined."""
+    if any(node.name in {"default", "d"} for node in _all(tree, nodes.Filter)):
+        return ()
+    if any(node.name in {"defined", "undefined"} for node in _all(tree, nodes.Test)):
+        return ()
+    chains: list[tuple[str, ...]] = []
+    for node in _all(tree, nodes.Getattr):
+        names, here = [node.attr], node.node
+        while isinstance(here, nodes.Getattr):
+            names.append(here.attr)
+            here = here.node
+        if isinstance(here, nodes.Name) and here.name != "steps":
+            chains.append((here.name, *reversed(names)))
+    return tuple(chains)
+
+
+def _check_calls(environment: _Environment, tree: nodes.Expr, text: str) -> None:
+    """Name unknown filters and tests at once; Jinja2 itself would wait until the code runs."""
+    for node in _all(tree, nodes.Filter):
+        if node.name not in environment.filters:
+            hint = suggest(node.name, environment.filters)
+            raise ExpressionError(f"no filter is called {node.name!r}", _find_word(text, node.name), hint)
+    for test in _all(tree, nodes.Test):
+        if test.name not in environment.tests:
+            hint = suggest(test.name, environment.tests)
+            raise ExpressionError(f"no test is called {test.name!r}", _find_word(text, test.name), hint)
+
+
+def _find_word(text: str, word: str, skip: int = 0) -> int:
+    """Return the offset of a whole word, 0 when it is not there; ``skip`` passes over earlier ones."""
+    start, first = 0, -1
+    while (at := text.find(word, start)) >= 0:
+        end = at + len(word)
+        whole = not (text[at - 1 : at].isidentifier() or text[end : end + 1].isidentifier())
+        if whole:
+            if skip == 0:
+                return at
+            skip -= 1
+            first = at
+        start = max(end, at + 1)
+    return max(first, 0)
+
+
+def _find_member(text: str, name: str, owner: object, scope: Scope) -> int:
+    """Return the offset of the ``name`` that was asked of ``owner``; of the first ``name`` when unsure."""
+    for found in re.finditer(rf"((?:[A-Za-z_]\w*\.)+)({re.escape(name)})\b", text):
+        here: object = scope
+        for part in found[1][:-1].split("."):
+            here = here.get(part) if isinstance(here, Mapping) else None
+        if here is owner:
+            return found.start(2)
+    return _find_word(text, name)
+
+
+class _Environment(ImmutableSandboxedEnvironment):
+    """The sandbox: no globals, no powers, no repetition that fills the memory."""
+
+    intercepted_binops = frozenset({"*", "**"})
+
+    def __init__(self) -> None:
+        super().__init__(
+            undefined=_Unknown,
+            autoescape=False,
+            block_start_string="\0{%",
+            block_end_string="%}\0",
+            comment_start_string="\0{#",
+            comment_end_string="#}\0",
+            keep_trailing_newline=True,
+            cache_size=0,
+        )
+        self.globals.clear()
+        for name in _UNSTABLE:
+            self.filters.pop(name, None)
+
+    def getattr(self, obj: object, attribute: str) -> object:
+        """Give a record's fields precedence over Python's own names."""
+        if isinstance(obj, Record):
+            return self._field(obj, attribute)
+        return super().getattr(obj, attribute)
+
+    def getitem(self, obj: object, argument: object) -> object:
+        """Give a record's fields and nothing else."""
+        if isinstance(obj, Record):
+            return self._field(obj, argument)
+        return super().getitem(obj, argument)
+
+    def _field(self, record: Record, name: object) -> object:
+        try:
+            return record[name]  # type: ignore[index]  # a KeyError or TypeError either way
+        except (KeyError, TypeError):
+            return self.undefined(obj=record, name=str(name))
+
+    def call_binop(self, context: object, operator: str, left: object, right: object) -> object:
+        """Multiply numbers only; powers are refused."""
+        if operator == "*" and all(isinstance(one, (int, float)) for one in (left, right)):
+            return left * right  # type: ignore[operator]  # both are numbers
+        raise TypeError(
+            f"{operator} works on numbers only" if operator == "*" else "** is not part of the language"
+        )
+
+
+def plain(value: object, depth: int = 0) -> JsonValue:
+    """Return the value as JSON; raise ``ExpressionError`` for what is none."""
+    if depth > 20:
+        raise ExpressionError("nested too deeply")
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): plain(one, depth + 1) for key, one in value.items()}
+    if isinstance(value, _Unknown) or callable(value):
+        raise ExpressionError("this is not a value", hint="Call it with (), or name a field.")
+    if hasattr(value, "__iter__"):
+        values = [plain(one, depth + 1) for one in islice(value, _MAX_ITEMS + 1)]
+        if len(values) <= _MAX_ITEMS:
+            return values
+    raise ExpressionError(f"a {type(value).__name__} is not a value")
+
+
+def text_of(value: object) -> str:
+    """Return a value as part of a text; raise ``ExpressionError`` for lists, mappings and nothing."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, (str, int, float)):
+        return str(value)
+    what = "nothing" if value is None else "a mapping" if isinstance(value, Mapping) else "a list"
+    raise ExpressionError(f"{what} cannot be put into a text", hint="Use | join(', ') or name a field.")
