@@ -1,0 +1,220 @@
+"""Where runs live: one directory each, found by id, prefix or ``last``; and who may run what when."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from drctl.core import events as ev
+from drctl.core.clock import Clock
+from drctl.core.problem import DrctlError, ExitCode, Problem
+from drctl.engine.chain import scan
+from drctl.engine.run import Run
+
+BEAT = 5.0
+"""Seconds between two signs of life of an engine."""
+
+STALE = 30.0
+"""Seconds without a sign of life after which a run may be taken over."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunDirectory:
+    """The files of one run; nothing else of it exists anywhere."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        """Return the run's id."""
+        return self.path.name
+
+    @property
+    def journal(self) -> Path:
+        """Return the journal: the only file that matters."""
+        return self.path / "journal.jsonl"
+
+    @property
+    def runbook(self) -> Path:
+        """Return the copy of the runbook the run follows."""
+        return self.path / "runbook.yaml"
+
+    @property
+    def inventory(self) -> Path:
+        """Return the copy of the inventory the run works on; it holds references, no secrets."""
+        return self.path / "inventory.yaml"
+
+    @property
+    def plan(self) -> Path:
+        """Return the approved plan."""
+        return self.path / "plan.json"
+
+    @property
+    def incident(self) -> Path:
+        """Return the incident log."""
+        return self.path / "incident.md"
+
+    def fold(self) -> Run:
+        """Read the journal and fold it."""
+        return Run.of(scan(self.journal).records)
+
+    def write_origins(self, runbook: Path, inventory: Path) -> None:
+        """Remember where the copies came from: relative paths inside an inventory start there."""
+        origins = {"runbook": str(runbook.resolve()), "inventory": str(inventory.resolve())}
+        (self.path / "origin.json").write_text(json.dumps(origins, indent=2) + "\n")
+
+    def read_origins(self) -> tuple[Path, Path]:
+        """Return where runbook and inventory were read from."""
+        origins = json.loads((self.path / "origin.json").read_text())
+        return Path(origins["runbook"]), Path(origins["inventory"])
+
+
+class Home:
+    """The directory of all runs."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self.path = path
+        self._clock = clock
+
+    def new(self, mode: str) -> RunDirectory:
+        """Create the directory of a new run; its id sorts by time and is short enough to say aloud."""
+        stamp = f"{self._clock.now():%Y%m%d-%H%M%S}"
+        directory = RunDirectory(self.path / "runs" / f"{stamp}-{mode}-{secrets.token_hex(2)}")
+        directory.path.mkdir(parents=True, mode=0o700)
+        return directory
+
+    def all(self) -> list[RunDirectory]:
+        """Return every run, oldest first."""
+        runs = self.path / "runs"
+        if not runs.is_dir():
+            return []
+        found = [RunDirectory(path) for path in sorted(runs.iterdir())]
+        return [directory for directory in found if directory.journal.exists()]
+
+    def find(self, reference: str) -> RunDirectory:
+        """Return the run of that id, unique prefix of one, or ``last``; raise ``DrctlError``."""
+        runs = self.all()
+        if reference == "last" and runs:
+            return runs[-1]
+        matches = [run for run in runs if run.id == reference] or [
+            run for run in runs if run.id.startswith(reference)
+        ]
+        if len(matches) == 1:
+            return matches[0]
+        summary = (
+            f"{len(matches)} runs begin with {reference!r}" if matches else f"there is no run {reference!r}"
+        )
+        raise DrctlError(Problem(code="unknown-run", summary=summary, hint="drctl runs"))
+
+    def unfinished(self) -> Iterator[tuple[RunDirectory, Run]]:
+        """Return the runs that have not ended, oldest first, with their state."""
+        for directory in self.all():
+            run = directory.fold()
+            if run.started is not None and run.finished is None:
+                yield directory, run
+
+    def refuse_conflict(self, services: frozenset[str], sites: frozenset[str]) -> None:
+        """Raise ``DrctlError`` (exit 5) when an unfinished run holds one of the services on these sites."""
+        for directory, run in self.unfinished():
+            held = _conflict(run, services, sites)
+            if held:
+                raise DrctlError(_locked(directory, run, held), exit_code=ExitCode.LOCKED)
+
+    @contextmanager
+    def starting(self) -> Iterator[None]:
+        """Let one process at a time look for conflicts and create its run."""
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with (self.path / "start.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def _conflict(run: Run, services: frozenset[str], sites: frozenset[str]) -> set[str]:
+    started = run.started
+    if started is None or {started.source.name, started.target.name} != sites:
+        return set()
+    return {service.name for service in started.services} & services
+
+
+def _locked(directory: RunDirectory, run: Run, held: set[str]) -> Problem:
+    owner = f"{run.owner.owner} on {run.owner.host}" if run.owner else "nobody"
+    alive = is_alive(directory)
+    state = "running" if alive else f"stopped ({run.paused.why})" if run.paused else "interrupted"
+    hint = f"drctl status {directory.id}; " + (
+        f"drctl resume {directory.id}, or drctl abort {directory.id} --reason …"
+        if not alive
+        else "wait, or abort it"
+    )
+    return Problem(
+        code="locked",
+        summary=f"run {directory.id} holds {', '.join(sorted(held))}: {state}, owner {owner}",
+        detail="One run at a time per service and pair of sites.",
+        hint=hint,
+    )
+
+
+@contextmanager
+def claim(directory: RunDirectory, clock: Clock) -> Iterator[None]:
+    """Own a run while its engine lives; raise ``DrctlError`` (exit 5) when another engine is alive.
+
+    The lock dies with its process. An engine that holds it but has given no sign of life for
+    ``STALE`` seconds (stopped, or on a host that sleeps) is taken over all the same: its next write
+    meets the new epoch and it stops.
+    """
+    path = directory.path / "engine.lock"
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        if not _try_lock(fd) and clock.now().timestamp() - path.stat().st_mtime < STALE:
+            problem = _locked(directory, directory.fold(), {"itself"})
+            raise DrctlError(problem, exit_code=ExitCode.LOCKED)
+        ended = threading.Event()
+        beat = threading.Thread(target=_beat, args=(path, clock, ended), name="heartbeat", daemon=True)
+        beat.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            beat.join()
+    finally:
+        os.close(fd)
+
+
+def is_alive(directory: RunDirectory) -> bool:
+    """Say whether an engine is running this run on this host."""
+    try:
+        fd = os.open(directory.path / "engine.lock", os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        return not _try_lock(fd)
+    finally:
+        os.close(fd)
+
+
+def taken_by(run: Run, user: str, host: str) -> ev.LockTaken:
+    """Return the event by which this process takes a run: one epoch after the last."""
+    previous = f"{run.owner.owner} on {run.owner.host}, pid {run.owner.pid}" if run.owner else ""
+    return ev.LockTaken(epoch=run.epoch + 1, owner=user, host=host, pid=os.getpid(), took_over_from=previous)
+
+
+def _try_lock(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _beat(path: Path, clock: Clock, ended: threading.Event) -> None:
+    while True:
+        with suppress(OSError):
+            path.touch()
+        if clock.sleep(BEAT, ended):
+            return
