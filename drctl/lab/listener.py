@@ -37,6 +37,8 @@ class Listener:
     tls: bool = False
     on_connection: Callable[[Connection, tuple[str, int]], None] | None = None
     on_datagram: Callable[[bytes, tuple[str, int]], bytes | None] | None = None
+    is_up: Callable[[], bool] | None = None
+    """Whether what listens here runs; always when None."""
     mode: Mode = Mode.OPEN
     registered: bool = False
     sock: socket.socket = field(init=False)

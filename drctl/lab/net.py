@@ -68,9 +68,15 @@ class Net:
         on_connection: OnConnection,
         *,
         tls: bool = False,
+        is_up: Callable[[], bool] | None = None,
     ) -> None:
-        """Serve a TCP port; ``on_connection`` runs in a thread of its own and may return to close."""
-        self._add(Listener(name, site, facade, address, port, tls=tls, on_connection=on_connection))
+        """Serve a TCP port; ``on_connection`` runs in a thread of its own and may return to close.
+
+        While ``is_up`` (asked under the lock after each change of the world) is false, connections are refused.
+        """
+        self._add(
+            Listener(name, site, facade, address, port, tls=tls, on_connection=on_connection, is_up=is_up)
+        )
 
     def udp(
         self, name: str, site: str, facade: str, address: str, port: int, on_datagram: OnDatagram
@@ -133,6 +139,8 @@ class Net:
         if not self.world.answers_outside(listener.site):
             return Mode.HOLE
         if self._in_force("refused", listener.name, listener.site):
+            return Mode.REFUSED
+        if listener.is_up is not None and not listener.is_up():
             return Mode.REFUSED
         return Mode.OPEN
 
