@@ -1,0 +1,326 @@
+"""One host: one connection for all steps, bounded commands, whole-file writes, over paramiko."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import posixpath
+import shlex
+import stat
+import threading
+from collections.abc import Iterator, Sequence
+
+import paramiko
+
+from drctl.core.clock import Clock, SystemClock
+from drctl.core.problem import Problem, ProviderError, ReadOnlyError
+from drctl.core.provider import Access
+from drctl.providers.ssh.login import log_in
+from drctl.providers.ssh.model import LIMIT, FileState, Result, SshEndpoint
+
+SESSIONS = 10
+"""Sessions that sshd allows on one connection unless told otherwise (sshd_config(5), MaxSessions)."""
+
+KILL_AFTER = 5
+"""Seconds between TERM and KILL for a command that is out of time."""
+
+ANSWER_MARGIN = 10.0
+"""Seconds that an answer may take beyond a command's own time before it is given up as lost."""
+
+FILE_TIMEOUT = 60.0
+"""Seconds for reading or writing one file of at most ``LIMIT`` bytes."""
+
+LINGER = 2.0
+"""Seconds to wait for more output after a command has ended: something in the background may hold it open."""
+
+TIMED_OUT, CANNOT_RUN, NOT_FOUND, KILLED = 124, 126, 127, 137
+"""What GNU timeout(1) and POSIX shells answer instead of a command's own status."""
+
+_LOST = (paramiko.SSHException, EOFError, OSError)
+
+
+class SshClient:
+    """Logs in on first use; thread-safe; ``close`` ends the connection and its thread."""
+
+    def __init__(self, endpoint: SshEndpoint, access: Access, clock: Clock | None = None) -> None:
+        self._endpoint = endpoint
+        self._access = access
+        self._clock = clock or SystemClock()
+        self._slots = threading.BoundedSemaphore(min(endpoint.limit, SESSIONS))
+        self._lock = threading.Lock()
+        self._connection: paramiko.SSHClient | None = None
+
+    def close(self) -> None:
+        """End the connection; the next call would open another."""
+        with self._lock:
+            connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def guard(self, command: Sequence[str], timeout: float) -> Result:
+        """Run a command that only looks; allowed to readers, because that is what it is for.
+
+        Raises:
+            ProviderError: It could not be run, or did not end in time.
+        """
+        result = self._run(command, timeout, effect_unknown=False)
+        if result.status in (CANNOT_RUN, NOT_FOUND) or result.status > 128:
+            raise self._error(
+                "ssh-guard-failed",
+                f"`{shlex.join(command)}` cannot say whether there is something to do: exit {result.status}",
+                result.tail,
+                "A guard ends with 0 (nothing to do) or a small number (something to do).",
+            )
+        return result
+
+    def execute(self, command: Sequence[str], timeout: float) -> Result:
+        """Run a command that may change something.
+
+        Raises:
+            ReadOnlyError: The client may only read.
+            ProviderError: It failed, was not run, or ``effect_unknown`` when it did not end in time or
+                its answer was lost.
+        """
+        if self._access is not Access.WRITE:
+            raise ReadOnlyError(f"command `{shlex.join(command)}`", self._endpoint.name)
+        result = self._run(command, timeout, effect_unknown=True)
+        if result.status:
+            hint = "Is GNU coreutils' timeout installed there, and the command in the PATH of a plain login?"
+            raise self._error(
+                "ssh-command-failed",
+                f"`{shlex.join(command)}` ended with exit {result.status}",
+                result.tail,
+                hint if result.status == NOT_FOUND else "Run it by hand on the host to see why.",
+            )
+        return result
+
+    def look(self, path: str) -> FileState:
+        """Read a file of at most ``LIMIT`` bytes; a longer one is measured only."""
+        try:
+            with self._sftp() as sftp:
+                return self._read(sftp, path)
+        except _LOST as error:
+            raise self._file_error("read", path, error) from error
+
+    def put(self, path: str, content: bytes, mode: int, mark: str) -> None:
+        """Write beside the file and rename over it, so that a reader sees the old or the new one whole.
+
+        Raises:
+            ReadOnlyError: The client may only read.
+            ProviderError: Refused, or ``effect_unknown`` when the answer to the rename was lost.
+        """
+        if self._access is not Access.WRITE:
+            raise ReadOnlyError(f"write of {path}", self._endpoint.name)
+        name = f".{posixpath.basename(path)}.{hashlib.sha256(mark.encode()).hexdigest()[:12]}"
+        beside = posixpath.join(posixpath.dirname(path), name)
+        renaming = False
+        try:
+            with self._sftp() as sftp:
+                self._write(sftp, beside, content, mode)
+                renaming = True
+                self._rename(sftp, beside, path)
+        except _LOST as error:
+            raise self._file_error("write", path, error, effect_unknown=renaming) from error
+
+    # --- commands -----------------------------------------------------------------------------
+
+    def _run(self, command: Sequence[str], timeout: float, *, effect_unknown: bool) -> Result:
+        """Run under ``timeout -k`` on the host: closing a channel does not end a remote process."""
+        line = shlex.join(["timeout", "-k", str(KILL_AFTER), f"{timeout:g}", *command])
+        with self._slots, self._channel() as channel:
+            try:
+                result = self._exchange(channel, line, timeout + KILL_AFTER + ANSWER_MARGIN)
+            except _LOST as error:
+                self.close()
+                raise self._unanswered(command, effect_unknown=effect_unknown) from error
+        if result.status < 0:
+            raise self._unanswered(command, effect_unknown=effect_unknown)
+        if result.status in (TIMED_OUT, KILLED):
+            raise self._error(
+                "ssh-timeout",
+                f"`{shlex.join(command)}` did not end within {timeout:g} s and was killed",
+                result.tail,
+                "Raise `timeout` in the step if the command may take longer.",
+                effect_unknown=effect_unknown,
+            )
+        return result
+
+    def _exchange(self, channel: paramiko.Channel, line: str, patience: float) -> Result:
+        deadline = self._clock.monotonic() + patience
+        with _given_up_after(patience, channel):  # paramiko waits for ever for the answer to exec
+            channel.set_combine_stderr(True)
+            channel.exec_command(line)
+            channel.shutdown_write()
+            output, truncated = self._collect(channel, deadline)
+            channel.status_event.wait(max(0.0, deadline - self._clock.monotonic()))
+            status = channel.exit_status if channel.exit_status_ready() else -1
+        return Result(status, output.decode(errors="replace"), truncated)
+
+    def _collect(self, channel: paramiko.Channel, deadline: float) -> tuple[bytes, bool]:
+        kept, truncated = bytearray(), False
+        while (left := deadline - self._clock.monotonic()) > 0:
+            channel.settimeout(min(left, LINGER))
+            try:
+                data = channel.recv(1 << 16)
+            except TimeoutError:
+                if channel.exit_status_ready():
+                    break
+                continue
+            if not data:
+                break
+            truncated = truncated or len(kept) + len(data) > LIMIT
+            kept += data[: LIMIT - len(kept)]
+        return bytes(kept), truncated
+
+    # --- files --------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _sftp(self) -> Iterator[paramiko.SFTPClient]:
+        with self._slots, self._channel() as channel, _given_up_after(FILE_TIMEOUT, channel):
+            channel.invoke_subsystem("sftp")
+            sftp = paramiko.SFTPClient(channel)
+            try:
+                yield sftp
+            finally:
+                sftp.close()
+
+    def _read(self, sftp: paramiko.SFTPClient, path: str) -> FileState:
+        try:
+            found = sftp.stat(path)
+        except FileNotFoundError:
+            return FileState()
+        bits, size = found.st_mode or 0, found.st_size or 0
+        if not stat.S_ISREG(bits):
+            raise self._error("ssh-not-a-file", f"{path} is there, and is no regular file")
+        mode = f"{stat.S_IMODE(bits):04o}"
+        if size > LIMIT:
+            return FileState(size, mode, "")
+        with sftp.open(path, "rb") as file:
+            data = file.read(LIMIT + 1)
+        try:
+            content = data.decode()
+        except UnicodeDecodeError:
+            content = None
+        return FileState(len(data), mode, hashlib.sha256(data).hexdigest(), content)
+
+    def _write(self, sftp: paramiko.SFTPClient, path: str, content: bytes, mode: int) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            sftp.remove(path)  # left behind by an attempt that was cut off
+        with sftp.open(path, "wbx") as file:
+            file.chmod(mode)
+            file.write(content)
+
+    def _rename(self, sftp: paramiko.SFTPClient, beside: str, path: str) -> None:
+        try:
+            sftp.posix_rename(beside, path)
+        except PermissionError:
+            sftp.remove(beside)
+            raise
+
+    # --- the connection -----------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _channel(self) -> Iterator[paramiko.Channel]:
+        channel = self._open()
+        try:
+            yield channel
+        finally:
+            channel.close()
+
+    def _open(self) -> paramiko.Channel:
+        """Open a session; a connection that died while idle is replaced once: nothing was sent on it."""
+        while True:
+            connection, fresh = self._connected()
+            transport = connection.get_transport()
+            try:
+                if transport is None:
+                    raise EOFError
+                return transport.open_session(timeout=self._endpoint.connect_timeout)
+            except paramiko.ChannelException as error:
+                raise self._error(
+                    "ssh-session-refused", "the host allows no further session", error.text, transient=True
+                ) from error
+            except _LOST as error:
+                self.close()
+                if fresh:
+                    raise self._error(
+                        "ssh-unreachable",
+                        f"the connection to {self._endpoint.host} broke off before anything was sent",
+                        str(error),
+                        transient=True,
+                        unreachable=True,
+                    ) from error
+
+    def _connected(self) -> tuple[paramiko.SSHClient, bool]:
+        with self._lock:
+            connection = self._connection
+            transport = connection.get_transport() if connection else None
+            if connection and transport and transport.is_active():
+                return connection, False
+            if connection:
+                connection.close()
+                self._connection = None
+            self._connection = log_in(self._endpoint)
+            return self._connection, True
+
+    # --- what went wrong ----------------------------------------------------------------------
+
+    def _unanswered(self, command: Sequence[str], *, effect_unknown: bool) -> ProviderError:
+        return self._error(
+            "ssh-answer-lost",
+            f"`{shlex.join(command)}` was sent, and no answer came back",
+            "The connection broke off, or the command was killed.",
+            transient=not effect_unknown,
+            effect_unknown=effect_unknown,
+        )
+
+    def _file_error(
+        self, verb: str, path: str, error: Exception, *, effect_unknown: bool = False
+    ) -> ProviderError:
+        if isinstance(error, FileNotFoundError):
+            summary, hint = (
+                f"cannot {verb} {path}: its directory does not exist",
+                "Create the directory first.",
+            )
+            return self._error("ssh-no-directory", summary, hint=hint)
+        if isinstance(error, PermissionError):
+            summary = f"cannot {verb} {path}: permission denied for {self._endpoint.username}"
+            return self._error("ssh-file-denied", summary)
+        refused = isinstance(error, OSError) and not isinstance(error, (ConnectionError, TimeoutError))
+        if not refused:
+            self.close()
+        return self._error(
+            "ssh-file-failed",
+            f"cannot {verb} {path}",
+            str(error) or "the connection broke off",
+            transient=not refused and not effect_unknown,
+            effect_unknown=effect_unknown and not refused,
+        )
+
+    def _error(
+        self,
+        code: str,
+        summary: str,
+        detail: str = "",
+        hint: str = "",
+        *,
+        transient: bool = False,
+        unreachable: bool = False,
+        effect_unknown: bool = False,
+    ) -> ProviderError:
+        problem = Problem(code, summary, detail, hint, endpoint=self._endpoint.name)
+        return ProviderError(
+            problem, transient=transient, unreachable=unreachable, effect_unknown=effect_unknown
+        )
+
+
+@contextlib.contextmanager
+def _given_up_after(seconds: float, channel: paramiko.Channel) -> Iterator[None]:
+    """Close the channel when time is up: some of paramiko's waits have no timeout of their own."""
+    timer = threading.Timer(seconds, channel.close)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

@@ -1,0 +1,96 @@
+"""What the inventory says about a host, and what is read from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar, Protocol
+
+from pydantic import Field
+
+from drctl.core.duration import Duration
+from drctl.core.provider import Endpoint
+from drctl.core.secret import Secret
+
+LIMIT = 1 << 20
+"""Bytes of output or of a file that are kept; the rest of an output is read and dropped."""
+
+
+class SshEndpoint(Endpoint):
+    """A POSIX host with GNU ``timeout``; login by key only, host key known beforehand.
+
+    ``passphrase`` opens an encrypted key. ``connect_timeout`` and ``keepalive`` are seconds. The
+    default concurrency keeps well below what sshd allows one connection (MaxSessions 10).
+    """
+
+    default_concurrency: ClassVar[int] = 4
+
+    host: str
+    port: Annotated[int, Field(ge=1, le=65535)] = 22
+    username: str
+    key_file: Path
+    known_hosts: Path
+    passphrase: Secret | None = None
+    connect_timeout: Duration = 10.0
+    keepalive: Duration = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a command ended; ``output`` is both streams as they came, ``status`` is never negative."""
+
+    status: int
+    output: str
+    truncated: bool = False
+
+    @property
+    def tail(self) -> str:
+        """The last lines of the output, for people."""
+        return "\n".join(self.output.strip().splitlines()[-5:])[-1000:]
+
+
+@dataclass(frozen=True, slots=True)
+class CommandState:
+    """Whether a command's guard holds; None for a command without guard."""
+
+    satisfied: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """A remote file; None everywhere when it does not exist.
+
+    ``mode`` is octal text (``0644``). ``sha256`` is empty for a file over ``LIMIT`` bytes, ``content``
+    None for that one and for one that is not UTF-8.
+    """
+
+    size: int | None = None
+    mode: str | None = None
+    sha256: str | None = None
+    content: str | None = None
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is such a file."""
+        return self.size is not None
+
+
+class Host(Protocol):
+    """The client, as actions and probes see it; every method raises ``ProviderError``."""
+
+    def guard(self, command: Sequence[str], timeout: float) -> Result:
+        """Run a command that only looks; allowed to readers."""
+        ...
+
+    def execute(self, command: Sequence[str], timeout: float) -> Result:
+        """Run a command that may change something."""
+        ...
+
+    def look(self, path: str) -> FileState:
+        """Read a file."""
+        ...
+
+    def put(self, path: str, content: bytes, mode: int, mark: str) -> None:
+        """Replace a file as a whole; ``mark`` names the temporary file beside it."""
+        ...
