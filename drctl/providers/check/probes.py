@@ -1,0 +1,157 @@
+"""``check.http``, ``check.tcp`` and ``check.dns``: whether it answers is the question, so silence is a finding."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field as Declared
+from pydantic import JsonValue
+
+from drctl.core.address import SocketAddress, parse_address
+from drctl.core.duration import Duration
+from drctl.core.probe import Finding, Level, Observation, Probe
+from drctl.providers.check.model import DNS_PORT, Caller, Port, Request, ServerAddress, Url
+
+
+class Http(Probe[Caller]):
+    """GET ``url`` answers with ``status`` and, if given, ``contains`` in the first MiB of its body.
+
+    ``resolver`` is the name server to find the host by; the Host field, SNI and the certificate's name
+    stay the URL's. Redirects are answers: they are not followed. ``timeout`` covers name, connection
+    and answer together.
+    """
+
+    name: ClassVar[str] = "check.http"
+    output_names: ClassVar[frozenset[str]] = frozenset({"reason", "address", "status", "latency_seconds"})
+
+    url: Url
+    status: int = Declared(default=200, ge=100, le=599)
+    contains: str | None = Declared(default=None, min_length=1)
+    resolver: ServerAddress | None = None
+    ca_file: Path | None = None
+    timeout: Duration = 10.0
+
+    def observe(self, client: Caller) -> Observation:
+        """Ask once."""
+        request = Request(self.url, self.timeout, _resolver(self.resolver), self.ca_file, self.contains)
+        seen = client.get(request)
+        return Observation(
+            {
+                "reason": seen.reason,
+                "address": seen.address,
+                "status": seen.status,
+                "location": seen.location,
+                "contains": seen.contains,
+                "latency_seconds": seen.latency,
+            }
+        )
+
+    def judge(self, seen: Observation) -> Finding:
+        """Compare status and text."""
+        values = seen.values
+        if values["reason"]:
+            return _failing(
+                f"{self.url}: {values['reason']}", f"expected status {self.status}", values["address"]
+            )
+        if values["status"] != self.status:
+            to = f" to {values['location']} (redirects are not followed)" if values["location"] else ""
+            wrong = f"{self.url}: status {values['status']}{to}, expected {self.status}"
+            return _failing(wrong, "", values["address"])
+        if self.contains is not None and not values["contains"]:
+            return _failing(f"{self.url}: {self.contains!r} is not in the answer", "", values["address"])
+        return Finding(Level.OK, f"{self.url}: status {self.status} in {values['latency_seconds']} s")
+
+
+class Tcp(Probe[Caller]):
+    """A TCP connection to the port opens. That a port is open does not say that its service works."""
+
+    name: ClassVar[str] = "check.tcp"
+    output_names: ClassVar[frozenset[str]] = frozenset({"reason", "address", "latency_seconds"})
+
+    host: str = Declared(min_length=1)
+    port: Port
+    resolver: ServerAddress | None = None
+    timeout: Duration = 5.0
+
+    def observe(self, client: Caller) -> Observation:
+        """Connect once."""
+        seen = client.dial(self.host, self.port, _resolver(self.resolver), self.timeout)
+        return Observation({"reason": seen.reason, "address": seen.address, "latency_seconds": seen.latency})
+
+    def judge(self, seen: Observation) -> Finding:
+        """Say whether it opened."""
+        where = SocketAddress(self.host, self.port)
+        if seen.values["reason"]:
+            return _failing(
+                f"{where}: {seen.values['reason']}", "expected an open port", seen.values["address"]
+            )
+        return Finding(Level.OK, f"{where} opens in {seen.values['latency_seconds']} s")
+
+
+class Dns(Probe[Caller]):
+    """Each of the named servers answers the record with these values, with authority.
+
+    ``values`` compare as text, in presentation form and without regard to order or case.
+    """
+
+    name: ClassVar[str] = "check.dns"
+    output_names: ClassVar[frozenset[str]] = frozenset({"answers"})
+
+    zone: str = Declared(min_length=1)
+    owner: str = Declared(
+        alias="name", min_length=1, description="Relative to the zone, or absolute; @ is the zone."
+    )
+    type: str = Declared(pattern="^[A-Z][A-Z0-9]*$")
+    values: tuple[str, ...]
+    servers: tuple[ServerAddress, ...] = Declared(min_length=1)
+    timeout: Duration = 5.0
+
+    @property
+    def record(self) -> str:
+        """The absolute name."""
+        zone = self.zone if self.zone.endswith(".") else f"{self.zone}."
+        if self.owner == "@":
+            return zone
+        return self.owner if self.owner.endswith(".") else f"{self.owner}.{zone}"
+
+    def observe(self, client: Caller) -> Observation:
+        """Ask every server."""
+        servers = tuple(parse_address(server, DNS_PORT) for server in self.servers)
+        answers: list[JsonValue] = [
+            {
+                "server": answer.server,
+                "values": list(answer.values),
+                "authoritative": answer.authoritative,
+                "reason": answer.reason,
+            }
+            for answer in client.ask(self.record, self.type, servers, self.timeout)
+        ]
+        return Observation({"answers": answers})
+
+    def judge(self, seen: Observation) -> Finding:
+        """Name each server that does not answer as expected."""
+        answers = seen.values["answers"]
+        rows = [row for row in answers if isinstance(row, dict)] if isinstance(answers, list) else []
+        wrong = tuple(f"{row['server']}: {said}" for row in rows if (said := self._wrong(row)))
+        record, wanted = f"{self.record} {self.type}", ", ".join(self.values) or "no such record"
+        if wrong:
+            return Finding(Level.BLOCKER, f"{record} is not {wanted} everywhere; {wrong[0]}", wrong)
+        return Finding(Level.OK, f"{record} is {wanted} on {len(rows)} server{'s' if len(rows) > 1 else ''}")
+
+    def _wrong(self, row: dict[str, JsonValue]) -> str:
+        if row["reason"]:
+            return str(row["reason"])
+        values = row["values"] if isinstance(row["values"], list) else []
+        if {str(value).lower() for value in values} != {value.lower() for value in self.values}:
+            return f"answers {', '.join(map(str, values)) or 'no such record'}"
+        return "" if row["authoritative"] else "is not authoritative"
+
+
+def _resolver(text: str | None) -> SocketAddress | None:
+    return parse_address(text, DNS_PORT) if text else None
+
+
+def _failing(summary: str, expected: str, address: JsonValue) -> Finding:
+    details = tuple(line for line in (expected, f"asked at {address}" if address else "") if line)
+    return Finding(Level.BLOCKER, summary, details)
