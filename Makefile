@@ -111,6 +111,7 @@ requirements: .venv/.tested ## pin the newest releases, with their hashes
 	$(COMPILE) --upgrade --output-file requirements/build.txt requirements/build.in
 	$(COMPILE) --upgrade --output-file requirements/test.txt --extra keyring --extra vault \
 	  pyproject.toml requirements/test.in
+	$(COMPILE) --upgrade --output-file requirements/ansible.txt requirements/ansible.in
 
 .PHONY: clean
 clean: ## remove what make has built
