@@ -12,15 +12,15 @@ from pydantic import JsonValue
 
 from drctl.core import events as ev
 from drctl.core.action import Interrupted, ObjectRef
-from drctl.core.events import Recorded
 from drctl.core.operation import Operation
 from drctl.core.problem import ExitCode, Problem
 from drctl.engine import verdict as vd
 from drctl.engine.control import Assignment, Surroundings
 from drctl.engine.decide import decide, exceptions, must_stop, unsettled
-from drctl.engine.journal import Fenced, Journal
+from drctl.engine.journal import Fenced
+from drctl.engine.ledger import Ledger
 from drctl.engine.people import People
-from drctl.engine.run import GOOD, Run, State, StepRun
+from drctl.engine.run import GOOD, State, StepRun
 from drctl.engine.step import Step, StepId
 from drctl.engine.worker import Worker
 
@@ -51,8 +51,7 @@ class Engine:
     def __init__(
         self,
         steps: Sequence[Step],
-        run: Run,
-        journal: Journal,
+        ledger: Ledger,
         around: Surroundings,
         *,
         people: People,
@@ -63,21 +62,18 @@ class Engine:
     ) -> None:
         self._steps = steps
         self._by_id = {step.id: step for step in steps}
-        self._run = run
-        self._journal = journal
+        self._ledger = ledger
+        self._run = ledger.run
         self._around = around
         self._people = people
         self._limits = limits
         self._stop = stop
         self._touched = set(touched)
         self._foreseen = dict(foreseen or {})
-        self._news: queue.SimpleQueue[Sequence[Recorded]] = queue.SimpleQueue()
         self._ended: queue.SimpleQueue[tuple[StepId, Operation | None, BaseException | None]] = (
             queue.SimpleQueue()
         )
-        self._wake = threading.Event()
         self._workers: dict[StepId, threading.Thread] = {}
-        journal.subscribe(self._hear)
 
     def execute(self) -> ExitCode:
         """Run until the end, a pause or a takeover; return what the process should exit with.
@@ -96,18 +92,11 @@ class Engine:
                 code = self._conclude()
                 if code is not None:
                     return code
-            self._around.clock.sleep(TICK, self._wake)
-            self._wake.clear()
-
-    # Hearing
-
-    def _hear(self, records: Sequence[Recorded]) -> None:
-        if records:
-            self._news.put(records)
-            self._wake.set()
+            self._around.clock.sleep(TICK, self._ledger.wake)
+            self._ledger.wake.clear()
 
     def _catch_up(self) -> None:
-        self._journal.poll()
+        self._ledger.poll()
         while not self._ended.empty():
             identity, operation, error = self._ended.get()
             self._workers.pop(identity).join()
@@ -117,16 +106,7 @@ class Engine:
                 raise error
             if error is not None:
                 self._journal_defect(identity, error)
-        self._fold()
-
-    def _fold(self) -> None:
-        while not self._news.empty():
-            for record in self._news.get():
-                self._run.add(record)
-
-    def _append(self, *events: ev.EventData, actor: str | None = None) -> None:
-        self._journal.append(*events, actor=actor)
-        self._fold()
+        self._ledger.fold()
 
     # Starting
 
@@ -135,9 +115,9 @@ class Engine:
             return False
         decision = decide(self._steps, self._run, self._workers, self._limits)
         if decision.skip:
-            self._append(*decision.skip)
+            self._ledger.append(*decision.skip)
         for step in decision.ask:
-            self._append(*self._people.open(step, self._around.clock.now()))
+            self._ledger.append(*self._people.open(step, self._around.clock.now()))
         for step in decision.start:
             self._start(step)
         return bool(decision)
@@ -158,7 +138,7 @@ class Engine:
         except (Exception, Fenced) as caught:  # noqa: BLE001 - the executor journals what nobody foresaw
             error = caught
         self._ended.put((assignment.step.id, operation, error))
-        self._wake.set()
+        self._ledger.wake.set()
 
     def _outputs(self) -> dict[StepId, Mapping[str, JsonValue]]:
         """Return what steps may refer to: outputs of good steps, foreseen ones of those a person skipped."""
@@ -180,7 +160,7 @@ class Engine:
             for event in self._people.conclude(step, record, self._around.clock.now())
         ]
         if events:
-            self._append(*events)
+            self._ledger.append(*events)
         return bool(events)
 
     # Ending
@@ -220,14 +200,16 @@ class Engine:
         return self._pause(ev.RunPaused(why="waiting", steps=tuple(waiting), exit=ExitCode.WAITING))
 
     def _pause(self, event: ev.RunPaused) -> ExitCode:
-        self._append(event)
+        self._ledger.append(event)
         return ExitCode(event.exit)
 
     def _finish(self, outcome: ev.Outcome, code: ExitCode) -> ExitCode:
         records = [self._run.steps.get(step.id) or StepRun(step.id) for step in self._steps]
         counts = Counter(record.state.value for record in records)
         unproven = exceptions(self._steps, self._run)
-        self._append(ev.RunFinished(outcome=outcome, exit=code, counts=dict(counts), unproven=unproven))
+        self._ledger.append(
+            ev.RunFinished(outcome=outcome, exit=code, counts=dict(counts), unproven=unproven)
+        )
         return code
 
     def _abandon(self) -> ExitCode:
@@ -235,7 +217,7 @@ class Engine:
         deadline = self._around.clock.monotonic() + LAST_WORDS
         for thread in self._workers.values():
             thread.join(max(0.0, deadline - self._around.clock.monotonic()))
-        self._fold()
+        self._ledger.fold()
         problem = Problem(
             code="interrupted",
             summary="left as it was when the run was interrupted a second time",
@@ -248,12 +230,12 @@ class Engine:
         ]
         code = self._stop.exit_code or ExitCode.INTERRUPTED
         why = "terminated" if code is ExitCode.TERMINATED else "interrupted"
-        self._append(*doubts, ev.RunPaused(why=why, steps=tuple(d.step for d in doubts), exit=code))
+        self._ledger.append(*doubts, ev.RunPaused(why=why, steps=tuple(d.step for d in doubts), exit=code))
         return code
 
     def _journal_defect(self, identity: StepId, error: BaseException) -> None:
         """A defect of drctl or of a provider: failed before the step was started, in doubt after."""
-        self._fold()
+        self._ledger.fold()
         problem = vd.problem_data(
             Problem(
                 code="defect",
@@ -264,6 +246,6 @@ class Engine:
         tolerated = self._by_id[identity].on_error == "continue"
         record = self._run.steps.get(identity) or StepRun(identity)
         if record.state is State.RUNNING:
-            self._append(ev.StepIndeterminate(step=identity, problem=problem, tolerated=tolerated))
+            self._ledger.append(ev.StepIndeterminate(step=identity, problem=problem, tolerated=tolerated))
         else:
-            self._append(ev.StepFailed(step=identity, problem=problem, tolerated=tolerated))
+            self._ledger.append(ev.StepFailed(step=identity, problem=problem, tolerated=tolerated))

@@ -83,10 +83,13 @@ class Home:
         self.path = path
         self._clock = clock
 
-    def new(self, mode: str) -> RunDirectory:
-        """Create the directory of a new run; its id sorts by time and is short enough to say aloud."""
-        stamp = f"{self._clock.now():%Y%m%d-%H%M%S}"
-        directory = RunDirectory(self.path / "runs" / f"{stamp}-{mode}-{secrets.token_hex(2)}")
+    def name(self, mode: str) -> str:
+        """Return an id for a new run: it sorts by time and is short enough to say aloud."""
+        return f"{self._clock.now():%Y%m%d-%H%M%S}-{mode}-{secrets.token_hex(2)}"
+
+    def create(self, identity: str) -> RunDirectory:
+        """Make the directory of a new run."""
+        directory = RunDirectory(self.path / "runs" / identity)
         directory.path.mkdir(parents=True, mode=0o700)
         return directory
 

@@ -127,16 +127,29 @@ def _digested(event: ev.StepPlanned) -> JsonValue:
 
 
 class Planner:
-    """Builds a plan; ``assumed`` are outputs already known (of finished steps, on resume)."""
+    """Builds a plan; ``known`` are the outputs of steps that have ended (on resume): they are not read."""
 
-    def __init__(self, binder: Binder, graph: Graph, steps: Sequence[Step]) -> None:
+    def __init__(
+        self,
+        binder: Binder,
+        graph: Graph,
+        steps: Sequence[Step],
+        known: Mapping[StepId, Mapping[str, JsonValue]],
+    ) -> None:
         self._binder = binder
         self._graph = graph
         self._steps = {step.id: step for step in steps}
-        self._foreseen: dict[StepId, Mapping[str, JsonValue]] = {}
+        self._known = known
+        self._foreseen: dict[StepId, Mapping[str, JsonValue]] = dict(known)
         self._operations: dict[StepId, Operation] = {}
         self._verdicts: dict[StepId, Verdict] = {}
         self._undo: dict[StepId, ev.RecipeData | None] = {}
+
+    def foresee(self) -> Mapping[StepId, Mapping[str, JsonValue]]:
+        """Return the outputs that are certain before anything runs; contacts nothing."""
+        for identity in self._graph.order:
+            self._bind(self._steps[identity])
+        return self._foreseen
 
     def plan(self) -> tuple[Planned, ...]:
         """Read everything that can be read, in bulk, and give each step its verdict."""
@@ -154,7 +167,9 @@ class Planner:
 
     def _bind(self, step: Step) -> None:
         body = step.body
-        if isinstance(body, Gate):
+        if step.id in self._known:
+            self._verdicts[step.id] = vd.Done()
+        elif isinstance(body, Gate):
             self._verdicts[step.id] = vd.Asks(body.ask)
         elif isinstance(body, Manual):
             self._verdicts[step.id] = vd.Asks(body.do)

@@ -1,0 +1,145 @@
+"""A case: one runbook on one inventory in one mode, loaded and multiplied out; nothing is contacted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from drctl.app.context import Context
+from drctl.core.binding import ProviderBinder
+from drctl.core.clients import Clients
+from drctl.core.problem import DrctlError, ExitCode, Problem
+from drctl.core.provider import Registry
+from drctl.engine.expand import expand
+from drctl.engine.graph import Graph, build
+from drctl.engine.lint import lint
+from drctl.engine.plan import Inputs, Plan, Planner, check
+from drctl.engine.step import Expansion, Mode, StepId
+from drctl.inventory.load import Inventory, load_inventory, parse_inventory
+from drctl.inventory.secrets import SecretStore
+from drctl.runbook.load import Runbook, load_runbook, parse_runbook
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where a case is read from."""
+
+    runbook: Path
+    inventory: Path
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a case is expanded with: the mode, ``-p`` parameters, and the run's id."""
+
+    mode: Mode
+    parameters: Mapping[str, JsonValue]
+    run_id: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """Everything static about a run, right in itself."""
+
+    runbook: Runbook
+    inventory: Inventory
+    expansion: Expansion
+    graph: Graph
+    parameters: Mapping[str, JsonValue]
+    secrets: SecretStore
+    run_id: str
+    warnings: tuple[Problem, ...]
+
+    @property
+    def mode(self) -> Mode:
+        """Return the mode it was expanded for."""
+        return self.expansion.mode
+
+    @property
+    def sites(self) -> frozenset[str]:
+        """Return the pair of sites it works between."""
+        return frozenset({self.expansion.source, self.expansion.target})
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """Return how many steps may use each endpoint at once."""
+        return {name: endpoint.limit for name, (_, endpoint) in self.inventory.endpoints.items()}
+
+    @property
+    def inputs(self) -> Inputs:
+        """Return what a plan of this case is made from."""
+        return Inputs(self.mode, self.runbook.digest(), self.inventory.digest(), self.parameters)
+
+
+def load_case(context: Context, files: Files, mode: Mode, parameters: Mapping[str, JsonValue]) -> Case:
+    """Load, expand and lint for a new run; raise ``DrctlError`` (exit 2) with every problem of both files."""
+    secrets = SecretStore()
+    problems: list[Problem] = []
+    runbook = inventory = None
+    try:
+        inventory = load_inventory(files.inventory, context.registry, secrets.resolve)
+    except DrctlError as error:
+        problems += error.problems
+    try:
+        runbook = load_runbook(files.runbook)
+    except DrctlError as error:
+        problems += error.problems
+    if runbook is None or inventory is None:
+        raise DrctlError(*problems)
+    given = Given(mode, parameters, context.home.name(mode))
+    return _case(context.registry, runbook, inventory, secrets, given)
+
+
+def parse_case(registry: Registry, texts: tuple[str, str], files: Files, given: Given) -> Case:
+    """Load from a run's own copies (runbook, inventory); relative paths start where ``files`` were."""
+    secrets = SecretStore()
+    inventory = parse_inventory(
+        texts[1], str(files.inventory), files.inventory.parent, registry, secrets.resolve
+    )
+    return _case(registry, parse_runbook(texts[0], str(files.runbook)), inventory, secrets, given)
+
+
+def _case(
+    registry: Registry, runbook: Runbook, inventory: Inventory, secrets: SecretStore, given: Given
+) -> Case:
+    expansion = expand(runbook, inventory, given.mode, given.parameters, registry, run_id=given.run_id)
+    found = lint(runbook, inventory, expansion)
+    errors = [problem for problem in found if problem.severity == "error"]
+    if errors:
+        raise DrctlError(*errors)
+    warnings = tuple(problem for problem in found if problem.severity == "warning")
+    graph = build(expansion.steps)
+    return Case(runbook, inventory, expansion, graph, given.parameters, secrets, given.run_id, warnings)
+
+
+@contextmanager
+def opened(case: Case, context: Context) -> Iterator[ProviderBinder]:
+    """Lend a binder over the case's endpoints; connections open when a step first needs them."""
+    endpoints = {name: endpoint for name, (_, endpoint) in case.inventory.endpoints.items()}
+    with Clients(context.registry, endpoints, context.clock) as clients:
+        yield ProviderBinder(context.registry, clients, case.secrets.resolve)
+
+
+def prepare(
+    case: Case, binder: ProviderBinder, known: Mapping[StepId, Mapping[str, JsonValue]] | None = None
+) -> Plan:
+    """Run the prechecks and read every step's diff; nothing is changed."""
+    checks = check(binder, case.expansion.prechecks, case.mode)
+    planner = Planner(binder, case.graph, case.expansion.steps, known or {})
+    return Plan(case.inputs, planner.plan(), checks)
+
+
+def precheck(case: Case, binder: ProviderBinder) -> Plan:
+    """Run the prechecks alone, as a plan without steps."""
+    return Plan(case.inputs, (), check(binder, case.expansion.prechecks, case.mode))
+
+
+def refuse_blockers(plan: Plan) -> None:
+    """Raise ``DrctlError`` (exit 3) when the plan found something that keeps the run from starting."""
+    blockers = plan.blockers()
+    if blockers:
+        raise DrctlError(*blockers, exit_code=ExitCode.BLOCKED)

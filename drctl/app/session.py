@@ -1,0 +1,98 @@
+"""One engine at work on one run: journal, observers, signs of life, and how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from drctl.app.case import Case
+from drctl.app.context import Context
+from drctl.app.incident import IncidentLog
+from drctl.core.action import ObjectRef
+from drctl.core.binding import ProviderBinder
+from drctl.core.events import Recorded
+from drctl.core.problem import DrctlError, ExitCode, Problem
+from drctl.engine.control import Surroundings
+from drctl.engine.execute import Engine, Stop
+from drctl.engine.home import RunDirectory
+from drctl.engine.journal import Fenced, Journal, JournalFile
+from drctl.engine.ledger import Ledger
+from drctl.engine.people import People
+from drctl.engine.step import StepId
+
+
+@dataclass(frozen=True)
+class Audience:
+    """Those who watch and answer a run: ``observers`` see every record, ``stop`` carries signals."""
+
+    people: People
+    stop: Stop
+    observers: tuple[Callable[[Sequence[Recorded]], None], ...] = ()
+
+
+@dataclass(frozen=True)
+class Session:
+    """A run's open journal with its fold."""
+
+    context: Context
+    directory: RunDirectory
+    ledger: Ledger
+
+
+@contextmanager
+def open_session(context: Context, directory: RunDirectory, case: Case) -> Iterator[Session]:
+    """Open a run's journal for its engine; what it already holds is folded."""
+    file = JournalFile(directory.journal, context.clock, case.secrets.redact)
+    records = file.commit()
+    with Journal(file) as journal:
+        yield Session(context, directory, Ledger(journal, records))
+
+
+def execute(
+    session: Session,
+    case: Case,
+    binder: ProviderBinder,
+    audience: Audience,
+    touched: frozenset[ObjectRef],
+    foreseen: Mapping[StepId, Mapping[str, JsonValue]],
+) -> ExitCode:
+    """Run the engine until it ends or pauses; raise ``DrctlError`` (exit 5) after a takeover."""
+    context = session.context
+    journal, identity = session.ledger.journal, session.directory.id
+    around = Surroundings(binder, journal, context.clock, identity, audience.stop.let_go)
+    engine = Engine(
+        case.expansion.steps,
+        session.ledger,
+        around,
+        people=audience.people,
+        limits=case.limits,
+        stop=audience.stop,
+        touched=touched,
+        foreseen=foreseen,
+    )
+    try:
+        return engine.execute()
+    except Fenced as error:
+        problem = Problem(
+            code="taken-over",
+            summary=str(error),
+            detail="This engine did nothing more after it read that.",
+            hint=f"drctl status {session.directory.id}",
+        )
+        raise DrctlError(problem, exit_code=ExitCode.LOCKED) from error
+
+
+@contextmanager
+def watched(session: Session, audience: Audience) -> Iterator[None]:
+    """Let the observers and the incident log follow the journal."""
+    path = session.directory.incident
+    ledger = session.ledger
+    with IncidentLog(path, ledger.journal, ledger.records, session.context.clock) as log:
+        ledger.journal.subscribe(log.hear)
+        for observer in audience.observers:
+            observer(ledger.records)
+            ledger.journal.subscribe(observer)
+        yield
