@@ -78,12 +78,13 @@ def describe(error: ValidationError, document: Document, keys: Keys, model: type
     """Turn pydantic's errors into problems of the file, without repetitions."""
     found: dict[tuple[object, str], Problem] = {}
     for details in error.errors(include_url=False):
-        problem = _describe(details, document, keys, model)
+        problem = describe_one(details, document, keys, model)
         found.setdefault((problem.where, problem.summary), problem)
     return list(found.values())
 
 
-def _describe(details: ErrorDetails, document: Document, prefix: Keys, model: type[BaseModel]) -> Problem:
+def describe_one(details: ErrorDetails, document: Document, prefix: Keys, model: type[BaseModel]) -> Problem:
+    """Turn one of pydantic's errors into a problem of the file; ``prefix`` is the model's place."""
     loc, kind = details["loc"], details["type"]
     keys = (*prefix, *loc)
     if kind == "extra_forbidden":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
 from typing import Final
 
 from pydantic import JsonValue
@@ -12,7 +13,8 @@ from drctl.core.problem import Problem
 from drctl.document.place import Document, Keys
 from drctl.document.shape import suggest
 from drctl.runbook.expr import Expression, ExpressionError, Language
-from drctl.runbook.model import RunbookBody, StepBody
+from drctl.runbook.model import Phase, RunbookBody, StepBody
+from drctl.runbook.needs import needed_blocks
 from drctl.runbook.parameters import check_parameters
 from drctl.runbook.text import parse_text, strings
 
@@ -169,16 +171,24 @@ class _Check:
             for index, step in enumerate(phase.steps):
                 for place, need in enumerate(step.needs or ()):
                     keys: Keys = ("phases", number, "steps", index, "needs", place)
-                    self._need(need, phases, number, step, keys)
+                    self._need(need, phases, number, keys)
+            self._cycle(phase, ("phases", number, "steps"))
 
-    def _need(self, need: str, phases: dict[str, int], number: int, step: StepBody, keys: Keys) -> None:
+    def _cycle(self, phase: Phase, keys: Keys) -> None:
+        try:
+            TopologicalSorter(needed_blocks({step.id: step.needs for step in phase.steps})).prepare()
+        except CycleError as error:
+            path: list[str] = list(reversed(error.args[1]))  # graphlib lists what is needed first
+            index = next(index for index, step in enumerate(phase.steps) if step.id == path[0])
+            summary = f"steps wait for each other in a circle: {' → '.join(path)}"
+            self._add("cycle", summary, (*keys, index, "needs"), "An arrow reads: waits for.")
+
+    def _need(self, need: str, phases: dict[str, int], number: int, keys: Keys) -> None:
         name = need.split("[", 1)[0].split(".", 1)[0]
         if name not in phases:
             self._add("unknown-step", f"no step is called {need!r}", keys, suggest(need, phases))
         elif phases[name] > number:
             self._add("needs-later", f"{need!r} is in a later phase", keys, "Phases run one after another.")
-        elif name == step.id:
-            self._add("cycle", f"{step.id!r} waits for itself: {step.id} → {step.id}", keys)
 
 
 def bare_expressions(step: StepBody) -> Iterator[tuple[Keys, str]]:

@@ -99,8 +99,8 @@ class Record(Mapping[str, object]):
     ) -> None:
         self._label = label
         self._fields = fields
-        self._hidden = hidden or {}
-        self._absent = absent or {}
+        self._hidden = {} if hidden is None else hidden
+        self._absent = {} if absent is None else absent
 
     def __getitem__(self, name: str) -> object:
         return self._fields[name] if name in self._fields else self._hidden[name]
