@@ -11,11 +11,11 @@ from drctl.app.context import Context
 from drctl.app.incident import write_incident
 from drctl.core import events as ev
 from drctl.core.problem import DrctlError, Problem
+from drctl.core.run import GOOD, Run, State, StepRun
 from drctl.engine.chain import scan
 from drctl.engine.home import RunDirectory, is_alive
 from drctl.engine.journal import Entry, JournalFile
 from drctl.engine.people import Answer, answer_event
-from drctl.engine.run import GOOD, Run, State, StepRun
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,10 @@ from drctl.app.start import Ended
 from drctl.core import events as ev
 from drctl.core.binding import ProviderBinder
 from drctl.core.problem import DrctlError, ExitCode, Problem
+from drctl.core.run import GOOD
 from drctl.engine.home import RunDirectory, claim, taken_by
 from drctl.engine.plan import Plan, Planner
 from drctl.engine.reconcile import Reality, reconcile
-from drctl.engine.run import GOOD
 from drctl.engine.step import Mode, StepId
 
 _MODE: TypeAdapter[Mode] = TypeAdapter(Mode)

@@ -13,9 +13,9 @@ from drctl.app.session import Audience, execute, open_session, watched
 from drctl.core import events as ev
 from drctl.core.binding import ProviderBinder
 from drctl.core.problem import ExitCode
+from drctl.core.run import Run
 from drctl.engine.home import RunDirectory, claim, taken_by
 from drctl.engine.plan import Checked, Plan
-from drctl.engine.run import Run
 from drctl.engine.step import Step, Use
 from drctl.inventory.model import ServiceBody
 

@@ -10,7 +10,7 @@ from drctl.core import events as ev
 from drctl.core.action import Handle, Interrupted, ObjectRef
 from drctl.core.clock import Clock
 from drctl.core.operation import Binder
-from drctl.engine.run import StepRun
+from drctl.core.run import StepRun
 from drctl.engine.step import Outputs, Step
 
 

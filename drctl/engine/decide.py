@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from drctl.core import events as ev
-from drctl.engine.run import GOOD, Run, State, StepRun
+from drctl.core.run import GOOD, Run, State, StepRun
 from drctl.engine.step import Step, StepId, Use
 
 

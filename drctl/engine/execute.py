@@ -14,13 +14,13 @@ from drctl.core import events as ev
 from drctl.core.action import Interrupted, ObjectRef
 from drctl.core.operation import Operation
 from drctl.core.problem import ExitCode, Problem
+from drctl.core.run import GOOD, State, StepRun
 from drctl.engine import verdict as vd
 from drctl.engine.control import Assignment, Surroundings
 from drctl.engine.decide import decide, exceptions, must_stop, unsettled
 from drctl.engine.journal import Fenced
 from drctl.engine.ledger import Ledger
 from drctl.engine.people import People
-from drctl.engine.run import GOOD, State, StepRun
 from drctl.engine.step import Step, StepId
 from drctl.engine.worker import Worker
 

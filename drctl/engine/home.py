@@ -15,8 +15,8 @@ from pathlib import Path
 from drctl.core import events as ev
 from drctl.core.clock import Clock
 from drctl.core.problem import DrctlError, ExitCode, Problem
+from drctl.core.run import Run
 from drctl.engine.chain import scan
-from drctl.engine.run import Run
 
 BEAT = 5.0
 """Seconds between two signs of life of an engine."""

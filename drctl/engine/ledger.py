@@ -7,8 +7,8 @@ import threading
 from collections.abc import Sequence
 
 from drctl.core.events import EventData, Recorded
+from drctl.core.run import Run
 from drctl.engine.journal import Journal
-from drctl.engine.run import Run
 
 
 class Ledger:

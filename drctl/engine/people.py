@@ -9,9 +9,9 @@ from typing import Literal
 
 from drctl.core import events as ev
 from drctl.core.problem import Problem
+from drctl.core.run import StepRun
 from drctl.engine import verdict as vd
 from drctl.engine.policy import open_gate, overdue
-from drctl.engine.run import StepRun
 from drctl.engine.step import Gate, Manual, Step
 
 

@@ -12,8 +12,8 @@ from drctl.core import events as ev
 from drctl.core.action import Handle, ObjectRef
 from drctl.core.operation import Binder, Look, Operation, Seen
 from drctl.core.problem import DrctlError, ProviderError
+from drctl.core.run import GOOD, Run, State, StepRun
 from drctl.engine import verdict as vd
-from drctl.engine.run import GOOD, Run, State, StepRun
 from drctl.engine.step import Step, StepId, Unresolved, Use
 from drctl.engine.worker import SKEW
 
