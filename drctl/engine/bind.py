@@ -21,9 +21,10 @@ from drctl.engine.references import References
 from drctl.engine.step import Condition, Gate, Manual, Retry, Step, StepId, Until, Use
 from drctl.engine.template import AllOf, Arguments, Link, Pending, Tree, pending_leaves
 from drctl.inventory.load import Inventory
-from drctl.runbook.expr import Expression, ExpressionError
+from drctl.runbook.expr import Expression
 from drctl.runbook.model import StepBody
 from drctl.runbook.text import parse_text, strings
+from drctl.runbook.value import ExpressionError
 
 Class: TypeAlias = type[AnyAction] | type[AnyProbe]
 Kind: TypeAlias = Literal["action", "probe"]

@@ -11,9 +11,10 @@ from drctl.document.place import Document, Keys
 from drctl.engine.order import Block, Strand
 from drctl.engine.scope import service_of
 from drctl.engine.step import StepId
-from drctl.runbook.expr import Expression, ExpressionError, Language, Scope
+from drctl.runbook.expr import Expression, Language, Scope
 from drctl.runbook.model import StepBody
 from drctl.runbook.text import parse_text
+from drctl.runbook.value import ExpressionError
 
 Deferred: TypeAlias = tuple[Expression, Keys]
 """A ``when`` that needs outputs, and where it stands."""

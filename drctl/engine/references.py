@@ -8,7 +8,8 @@ from drctl.document.shape import suggest
 from drctl.engine.draft import Draft, Drafts
 from drctl.engine.step import StepId
 from drctl.engine.template import Link
-from drctl.runbook.expr import Expression, ExpressionError, Reference
+from drctl.runbook.expr import Expression, Reference
+from drctl.runbook.value import ExpressionError
 
 
 class References:

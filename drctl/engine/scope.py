@@ -7,8 +7,8 @@ from typing import Final, TypeAlias
 
 from drctl.inventory.load import Inventory
 from drctl.inventory.model import Check, Datastore, RecordSet, ServiceBody, Vm, Volume
-from drctl.runbook.expr import Record
 from drctl.runbook.model import RunbookBody
+from drctl.runbook.value import Record
 
 Thing: TypeAlias = Volume | Datastore | Vm | RecordSet | Check
 

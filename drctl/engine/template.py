@@ -10,8 +10,9 @@ from pydantic import JsonValue
 
 from drctl.core.problem import DrctlError, Problem, Source
 from drctl.engine.step import Condition, Outputs, StepId, Unresolved
-from drctl.runbook.expr import Expression, ExpressionError, Record, Scope, plain
+from drctl.runbook.expr import Expression, Scope
 from drctl.runbook.text import Text
+from drctl.runbook.value import ExpressionError, Record, plain
 
 
 @dataclass(frozen=True)

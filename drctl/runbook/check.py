@@ -12,11 +12,12 @@ from pydantic import JsonValue
 from drctl.core.problem import Problem
 from drctl.document.place import Document, Keys
 from drctl.document.shape import suggest
-from drctl.runbook.expr import Expression, ExpressionError, Language
+from drctl.runbook.expr import Expression, Language
 from drctl.runbook.model import Phase, RunbookBody, StepBody
 from drctl.runbook.needs import needed_blocks
 from drctl.runbook.parameters import check_parameters
 from drctl.runbook.text import parse_text, strings
+from drctl.runbook.value import ExpressionError
 
 BODIES: Final = ("uses", "gate", "manual", "steps")
 _ONLY_WITH: Final = {

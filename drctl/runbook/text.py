@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from drctl.document.place import Keys
-from drctl.runbook.expr import Expression, ExpressionError, Language, Scope, plain, text_of
+from drctl.runbook.expr import Expression, Language, Scope
+from drctl.runbook.value import ExpressionError, plain, text_of
 
 _OPENING = {"(": ")", "[": "]", "{": "}"}
 
