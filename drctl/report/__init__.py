@@ -1,0 +1,1 @@
+"""Documents folded from a journal: pure functions from records to text; they ask the engine nothing."""

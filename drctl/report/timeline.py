@@ -1,0 +1,156 @@
+"""The one reading of a journal that all documents share: durations, waits, objectives, losses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from drctl.core import events as ev
+from drctl.core.events import Recorded
+from drctl.core.run import GOOD, Run, State, StepRun
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceTimes:
+    """A service's recovery: ``restored`` when all its checks had passed, None while they have not."""
+
+    service: ev.ServiceData
+    restored: datetime | None
+    rto_actual: float | None
+    rto_target: float | None
+    rpo_actual: float | None
+    rpo_target: float | None
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """A run with everything a document needs to say about it."""
+
+    run: Run
+    records: Sequence[Recorded]
+    zone: ZoneInfo
+
+    @classmethod
+    def of(cls, records: Sequence[Recorded]) -> Timeline:
+        """Fold the records; local times are those of the target site."""
+        run = Run.of(records)
+        return cls(run, records, _zone(run.started.target.timezone if run.started else "UTC"))
+
+    def local(self, instant: datetime) -> datetime:
+        """Return an instant in the target site's time zone."""
+        return instant.astimezone(self.zone)
+
+    @property
+    def steps(self) -> list[StepRun]:
+        """Return the planned steps in the runbook's order, prechecks left out."""
+        return [s for s in self.run.steps.values() if s.planned is not None and not s.planned.precheck]
+
+    @property
+    def prechecks(self) -> list[StepRun]:
+        """Return the prechecks."""
+        return [s for s in self.run.steps.values() if s.planned is not None and s.planned.precheck]
+
+    @property
+    def began(self) -> datetime | None:
+        """Return when the run began."""
+        return self.run.started_at
+
+    @property
+    def ended(self) -> datetime | None:
+        """Return when the run finished, None while it has not."""
+        finished = (r.at for r in self.records if isinstance(r.event, ev.RunFinished))
+        return next(finished, None)
+
+    def clock(self, name: str) -> datetime | None:
+        """Return a stated instant: impact, detection, declaration or back-to-normal."""
+        found = self.run.clocks.get(name)
+        return found.instant if found else None
+
+    @property
+    def rto_start(self) -> datetime | None:
+        """Return where the RTO clock starts, as the runbook's ``clock_starts`` says."""
+        started = self.run.started
+        return self.clock(started.objectives.clock_starts) if started else None
+
+    def services(self) -> list[ServiceTimes]:
+        """Return what each service's objectives were, and what they came to."""
+        started = self.run.started
+        if started is None:
+            return []
+        return [self._service(service, started.objectives) for service in started.services]
+
+    def _service(self, service: ev.ServiceData, default: ev.ObjectivesData) -> ServiceTimes:
+        ends = [self._check_ended(step) for step in service.checks]
+        restored = max((end for end in ends if end), default=None) if ends and all(ends) else None
+        start = self.rto_start
+        losses = [
+            loss.seconds
+            for loss in self.run.losses
+            if loss.service == service.name and loss.seconds is not None
+        ]
+        return ServiceTimes(
+            service=service,
+            restored=restored,
+            rto_actual=(restored - start).total_seconds() if restored and start else None,
+            rto_target=service.objectives.rto or default.rto,
+            rpo_actual=max(losses, default=None),
+            rpo_target=service.objectives.rpo or default.rpo,
+        )
+
+    def _check_ended(self, step: str) -> datetime | None:
+        record = self.run.steps.get(step)
+        return record.ended if record is not None and record.state in GOOD else None
+
+    def open_questions(self) -> list[StepRun]:
+        """Return the steps nobody can vouch for: indeterminate, failed, skipped without their condition."""
+        return [step for step in self.steps if is_open(step)]
+
+    def waited(self) -> float:
+        """Return the seconds spent waiting for people, overlaps counted once."""
+        spans = sorted(
+            (step.started, step.ended or self.run.last_at or step.started)
+            for step in self.steps
+            if step.started is not None and (step.gate is not None or step.manual is not None)
+        )
+        total, until = timedelta(0), datetime.min.replace(tzinfo=UTC)
+        for start, end in spans:
+            total += max(timedelta(0), end - max(start, until))
+            until = max(until, end)
+        return total.total_seconds()
+
+
+def is_open(step: StepRun) -> bool:
+    """Say whether a step's result is not proven."""
+    if step.state in {State.FAILED, State.INDETERMINATE}:
+        return True
+    return step.skip is not None and step.skip.cause != "condition" and step.state is State.SKIPPED
+
+
+def seconds(step: StepRun) -> float | None:
+    """Return how long a step took, None while it has not ended."""
+    if step.started is None or step.ended is None:
+        return None
+    return (step.ended - step.started).total_seconds()
+
+
+def result_word(step: StepRun) -> str:
+    """Return the one word for a step's result; only what the journal proves."""
+    if step.state is State.SUCCEEDED and step.how is not None:
+        return {"applied": "done", "adopted": "adopted", "observed": "observed", "answered": "answered"}.get(
+            step.how, step.how
+        )
+    if step.state in {State.FAILED, State.INDETERMINATE}:
+        word = "unreachable" if step.unreachable else step.state.value
+        return f"{word}, unproven" if step.tolerated else word
+    if step.skip is not None and step.skip.cause == "condition":
+        return "not needed"
+    return step.state.value
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")
