@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import socket
 import ssl
@@ -10,7 +11,7 @@ import ssl
 from drctl.lab.world import World
 
 
-class Severed(ConnectionError):  # noqa: N818 - an event, not an error
+class Severed(ConnectionError):
     """The connection was closed by the lab, or its site died and came back."""
 
 
@@ -46,7 +47,7 @@ class Connection:
             ):
                 raise TimeoutError("timed out")
             if self._closed or world.site(self._site).generation != self._generation:
-                raise Severed("the connection is gone")
+                raise Severed(errno.ECONNRESET, "the connection is gone")
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         """Read; a site that died before the bytes arrived never reads them."""

@@ -45,20 +45,14 @@ _TSIG_ERRORS: Final[Mapping[type[Exception], Rcode]] = {
 }
 
 
-def serve(
-    world: World, net: Net, service: DnsService, *, port: int = PORT, sites: Mapping[str, str] | None = None
-) -> None:
-    """Serve every address of a DNS endpoint.
-
-    An address may carry a port of its own (``address:port``); ``sites`` says where secondaries stand,
-    at the primary's site when it does not name them.
-    """
+def serve(world: World, net: Net, service: DnsService, port: int = PORT) -> None:
+    """Serve every address of a DNS endpoint; one may carry a port of its own (``address:port``)."""
     for server in (service.primary, *service.secondaries):
         host, _, own = server.partition(":")
-        at, site = int(own or port), (sites or {}).get(server, service.site)
+        site = service.sites.get(server, service.site)
         answerer = NameServer(world, net, service, server, site)
-        net.udp(service.endpoint, site, "dns", host, at, answerer.on_datagram)
-        net.tcp(service.endpoint, site, "dns", host, at, answerer.on_connection)
+        net.udp(service.endpoint, site, "dns", host, int(own or port), answerer.on_datagram)
+        net.tcp(service.endpoint, site, "dns", host, int(own or port), answerer.on_connection)
 
 
 class NameServer:

@@ -6,9 +6,14 @@ paramiko keeps the transport; what a command does is in ``commands`` and ``shell
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import math
+import re
 import socket
-from threading import Thread
+import time
+from enum import Enum
+from threading import Event, Thread
 from typing import Final, cast
 
 import paramiko
@@ -27,8 +32,20 @@ _SLOW = 20.0
 """Estate seconds that the fault ``slow`` adds to each command."""
 _LOOK = 0.5
 """Real seconds between looks at whether the client is still there; the world wakes waiters earlier."""
+_TIMED_OUT = 124
+"""The exit status of timeout(1) for a command it killed."""
+_ACCEPTED = 1.0
+"""Real seconds to wait for the answer to a request; a client may ask for none."""
 _HUNG = 30.0
 """Real seconds a client may take for the handshake and the login together."""
+
+
+class Verdict(Enum):
+    """What becomes of a request that a fault held back."""
+
+    GO_ON = "go on"
+    GONE = "the client is gone"
+    KILLED = "killed by timeout(1)"
 
 
 def serve(world: World, net: Net, machine: Machine, port: int = PORT) -> None:
@@ -43,11 +60,11 @@ def serve(world: World, net: Net, machine: Machine, port: int = PORT) -> None:
 def _serve_connection(world: World, net: Net, machine: Machine, connection: Connection) -> None:
     changed = world.faults.take("ssh-host-key-changed", machine.endpoint) is not None
     key_file = net.pki.host_key(machine.endpoint, changed=changed)
-    transport = paramiko.Transport(cast(socket.socket, connection))
+    transport = _Transport(cast(socket.socket, connection))
     transport.set_log_channel(_LOG.name)
     transport.add_server_key(paramiko.Ed25519Key(filename=str(key_file)))
     server = Session(world, net, machine, transport)
-    exchange = Exchange(world, machine, server.await_answer, server.reply_lost)
+    exchange = Exchange(world, machine, lambda: server.await_answer() is Verdict.GO_ON, server.reply_lost)
     transport.set_subsystem_handler("sftp", paramiko.SFTPServer, SftpFiles, exchange)
     try:
         transport.start_server(server=server)
@@ -59,10 +76,26 @@ def _serve_connection(world: World, net: Net, machine: Machine, connection: Conn
         transport.close()
 
 
+class _Transport(paramiko.Transport):
+    """Tells when the answer to a request is on the wire: what a command says must come after it.
+
+    paramiko sends that answer itself once ``check_channel_exec_request`` has returned, and offers nothing
+    to wait for; a quick command would have closed the channel before.
+    """
+
+    answered: Event | None = None
+
+    def _send_user_message(self, data: paramiko.Message) -> None:
+        super()._send_user_message(data)  # type: ignore[misc]  # private, so the stubs leave it out
+        if self.answered is not None and data.asbytes()[:1] == common.cMSG_CHANNEL_SUCCESS:
+            self.answered.set()
+            self.answered = None
+
+
 class Session(paramiko.ServerInterface):
     """What one client's connection may do; paramiko calls it from the transport's thread."""
 
-    def __init__(self, world: World, net: Net, machine: Machine, transport: paramiko.Transport) -> None:
+    def __init__(self, world: World, net: Net, machine: Machine, transport: _Transport) -> None:
         self.world = world
         self.machine = machine
         self._net = net
@@ -85,22 +118,35 @@ class Session(paramiko.ServerInterface):
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         """Run a command in a thread of its own."""
         name = f"lab-{self.machine.endpoint}-exec"
+        answered = self._transport.answered = Event()
         Thread(
-            target=self._run, args=(channel, command.decode("utf-8", "replace")), name=name, daemon=True
+            target=self._run,
+            args=(channel, command.decode("utf-8", "replace"), answered),
+            name=name,
+            daemon=True,
         ).start()
         return True
 
-    def await_answer(self) -> bool:
-        """Hold back as the faults ``ssh-hang`` and ``slow`` ask; False when the client went away meanwhile."""
+    def await_answer(self, limit: float | None = None) -> Verdict:
+        """Hold an answer back as the faults ``ssh-hang`` and ``slow`` ask.
+
+        A command under timeout(1) is killed after ``limit`` estate seconds of hanging, before it did anything.
+        """
         endpoint, site = self.machine.endpoint, self.machine.site
         hang = self.world.faults.take("ssh-hang", endpoint)
+        ends = math.inf if limit is None else time.monotonic() + self.world.real_seconds(limit)
         while hang and self._transport.is_active():
-            lifted = self.world.wait(lambda: not self.world.faults.active("ssh-hang", endpoint), _LOOK)
+            look = min(_LOOK, max(0.0, ends - time.monotonic()))
+            lifted = self.world.wait(lambda: not self.world.faults.active("ssh-hang", endpoint), look)
             if lifted and not hang.once:
                 break
+            if time.monotonic() >= ends:
+                return Verdict.KILLED
+            if lifted:
+                self.world.wait(lambda: not self._transport.is_active(), look)
         if self._net.fault("slow", endpoint, site):
             self.world.wait(lambda: not self._transport.is_active(), self.world.real_seconds(_SLOW))
-        return self._transport.is_active()
+        return Verdict.GO_ON if self._transport.is_active() else Verdict.GONE
 
     def reply_lost(self, recorded_before: int) -> bool:
         """Cut the connection when something was changed here and the fault ``reply-lost`` is in force."""
@@ -110,21 +156,28 @@ class Session(paramiko.ServerInterface):
             return True
         return False
 
-    def _run(self, channel: paramiko.Channel, line: str) -> None:
+    def _run(self, channel: paramiko.Channel, line: str, answered: Event) -> None:
         try:
+            answered.wait(_ACCEPTED)
             stdin = _read_all(channel) if _reads_input(line) else b""
-            if not self.await_answer():
+            verdict = self.await_answer(_limit(line))
+            if verdict is Verdict.GONE:
                 return
             before = self.world.recorded_here()
-            with self.world.lock:
-                result = Shell(self.world, self.machine, commands_of(self.machine.role)).run(line, stdin)
-                self.world.touch()
+            result = Result(_TIMED_OUT) if verdict is Verdict.KILLED else self._execute(line, stdin)
             if not self.reply_lost(before):
                 _answer(channel, result)
         except (OSError, EOFError, paramiko.SSHException):
             _LOG.debug("the client of %s went away", self.machine.endpoint, exc_info=True)
         finally:
-            channel.close()
+            with contextlib.suppress(OSError, EOFError):
+                channel.close()
+
+    def _execute(self, line: str, stdin: bytes) -> Result:
+        with self.world.lock:
+            result = Shell(self.world, self.machine, commands_of(self.machine.role)).run(line, stdin)
+            self.world.touch()
+        return result
 
 
 def _answer(channel: paramiko.Channel, result: Result) -> None:
@@ -132,6 +185,12 @@ def _answer(channel: paramiko.Channel, result: Result) -> None:
     channel.sendall_stderr(result.err)
     channel.send_exit_status(result.status)
     channel.shutdown_write()
+
+
+def _limit(line: str) -> float | None:
+    """The time that a leading timeout(1) gives a command, estate seconds; None without one."""
+    found = re.match(r"timeout (?:-k \S+ )?([0-9.]+)s? ", line)
+    return float(found[1]) if found else None
 
 
 def _reads_input(line: str) -> bool:
