@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
 import time
 
 import paramiko
@@ -226,3 +227,35 @@ def test_many_sessions_at_once_on_one_connection(lab, connect):
     client = connect(lab.edge)
     channels = [client.exec_command("echo hello")[1] for _ in range(20)]
     assert [out.read() for out in channels] == [b"hello\n"] * 20
+
+
+def openssh(lab, program, *arguments, stdin=""):
+    """OpenSSH's own client, with nothing but the lab's key and host keys."""
+    options = [
+        *("-F", "none", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "User=drctl"),
+        *("-o", f"UserKnownHostsFile={lab.pki.known_hosts}", "-o", f"IdentityFile={lab.pki.client_key}"),
+        *("-o", "IdentitiesOnly=yes", "-o", f"Port={lab.ssh_port}"),
+    ]
+    return subprocess.run(
+        [program, *options, *arguments], input=stdin, capture_output=True, text=True, timeout=30, check=False
+    )
+
+
+def test_opensshs_own_clients(lab, tmp_path):
+    lab.pki.write_known_hosts([(lab.edge.endpoint, lab.edge.address, lab.ssh_port)])
+    wrote = openssh(lab, "ssh", lab.edge.address, "cat > /etc/edge/active-site", stdin="lyon\n")
+    assert wrote.returncode == 0, wrote.stderr
+    asked = openssh(
+        lab, "ssh", lab.edge.address, "systemctl reload edge && edge-ctl status; edge-ctl serves paris"
+    )
+    assert (asked.returncode, asked.stdout) == (1, "serving lyon\n"), asked.stderr
+    copy = tmp_path / "copy"
+    batch = f"get /etc/edge/active-site {copy}\nchmod 600 /etc/edge/active-site\nls -l /etc/edge\n"
+    listed = openssh(lab, "sftp", "-q", "-b", "-", lab.edge.address, stdin=batch)
+    assert listed.returncode == 0, listed.stderr
+    assert copy.read_text() == "lyon\n"
+    assert lab.edge.modes["/etc/edge/active-site"] == 0o600
+    lab.world.faults.add("ssh-host-key-changed:edge-lyon")
+    refused = openssh(lab, "ssh", lab.edge.address, "true")
+    assert refused.returncode == 255
+    assert "HOST IDENTIFICATION HAS CHANGED" in refused.stderr
