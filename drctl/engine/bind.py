@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
@@ -45,7 +45,7 @@ class Bodies:
         self._classes: dict[StepId, Class | None] = {}
         for draft in drafts.drafts:
             self._classes[draft.id] = self._class(draft)
-        self._sites = dict(_address_sites(inventory))
+        self._sites = _address_sites(inventory)
 
     def build(self, draft: Draft) -> Step | None:
         """Return the step, ``needs`` still empty; None when it has problems."""
@@ -296,10 +296,12 @@ def _host(text: str) -> str:
     return head.strip("[]") if port.isdigit() and head else text
 
 
-def _address_sites(inventory: Inventory) -> Iterator[tuple[str, str]]:
-    """Yield the addresses of endpoints with their site."""
+def _address_sites(inventory: Inventory) -> dict[str, str]:
+    """Return the site of each endpoint's address; an address used at two sites says nothing."""
+    found: dict[str, set[str]] = {}
     for _, endpoint in inventory.endpoints.values():
         for name in ("host", "server"):
             address = getattr(endpoint, name, None)
             if isinstance(address, str):
-                yield address, endpoint.site
+                found.setdefault(address, set()).add(endpoint.site)
+    return {address: sites.pop() for address, sites in found.items() if len(sites) == 1}
