@@ -20,11 +20,9 @@ VERSION: Record = {
 
 def _cluster(call: Call) -> list[Record]:
     cluster = call.array.cluster
-    addresses = sorted({lif.address for svm in cluster.svms.values() for lif in svm.lifs.values()})
-    interfaces: list[Json] = [
-        {"uuid": stable_uuid("lif", address), "name": "cluster_mgmt", "ip": {"address": address}}
-        for address in addresses[:1]
-    ]
+    uuid = stable_uuid("cluster_mgmt", cluster.uuid)
+    management: Record = {"uuid": uuid, "name": "cluster_mgmt", "ip": {"address": call.array.address}}
+    management["_links"] = self_link(f"/api/network/ip/interfaces/{uuid}")
     return [
         {
             "name": cluster.name,
@@ -35,7 +33,7 @@ def _cluster(call: Call) -> list[Record]:
             "dns_domains": [],
             "name_servers": [],
             "ntp_servers": [],
-            "management_interfaces": interfaces,
+            "management_interfaces": [management],
             "timezone": {"name": "Etc/UTC"},
             "san_optimized": False,
             "health": "ok",

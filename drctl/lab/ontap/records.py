@@ -55,12 +55,12 @@ def parse_time(text: str) -> float | None:
 
 def values(record: Json, name: str) -> Iterator[Json]:
     """Yield every value that a dotted name reaches; nothing where the record has no such field."""
+    if not name:
+        yield record
+        return
     if isinstance(record, list):
         for item in record:
             yield from values(item, name)
-        return
-    if not name:
-        yield record
         return
     if isinstance(record, dict):
         head, _, tail = name.partition(".")

@@ -22,6 +22,8 @@ class Array:
 
     world: World
     endpoint: str
+    address: str
+    """Where the cluster is managed."""
 
     @property
     def cluster(self) -> Cluster:

@@ -71,8 +71,9 @@ class Schema:
         if "*" in fields or (single and not fields):
             kept = dict(record)
             for name in self.expensive:
-                if name not in fields:
-                    _drop(kept, name)
+                _drop(kept, name)
+            for name in fields:
+                _copy(record, name, kept)
             return kept
         out: Record = {}
         for name in (*self.keys, *(fields or self.brief), "_links"):

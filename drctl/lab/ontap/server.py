@@ -36,8 +36,8 @@ _CHANGES = frozenset({"POST", "PATCH", "DELETE"})
 class Server:
     """Answers the requests to one cluster."""
 
-    def __init__(self, world: World, endpoint: str) -> None:
-        self.array = Array(world, endpoint)
+    def __init__(self, world: World, endpoint: str, address: str) -> None:
+        self.array = Array(world, endpoint, address)
         self.world = world
 
     def answer(self, request: Request) -> Response:
@@ -301,6 +301,6 @@ def _encode(status: int, body: Record, headers: dict[str, str] | None = None) ->
 
 def serve(world: World, net: Net, endpoint: str, address: str, port: int) -> None:
     """Open the REST façade of one cluster on an address of the lab."""
-    server = Server(world, endpoint)
+    server = Server(world, endpoint, address)
     site = world.estate.clusters[endpoint].site
     net.http(endpoint, site, "ontap", address, port, server.answer)
