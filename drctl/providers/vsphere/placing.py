@@ -1,0 +1,376 @@
+"""Where a VM's entry goes: the reads and the calls behind registering and unregistering."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from drctl.core.action import Control
+from drctl.core.problem import ProviderError
+from drctl.providers.vsphere import entries, reads
+from drctl.providers.vsphere.client import Row, Vsphere
+from drctl.providers.vsphere.faults import refuse
+from drctl.providers.vsphere.model import DiskSeen, HostSeen, RegisteredVm, RegisterState, VmEntry
+
+if TYPE_CHECKING:
+    from drctl.providers.vsphere.session import Wire
+
+
+@dataclass(frozen=True)
+class Wish:
+    """The fields of ``vsphere.vm.register`` that decide what to read and where to register."""
+
+    vm: str
+    datastore: str
+    vmx: str
+    pool: str
+    host: str | None
+    also_on: tuple[str, ...]
+
+    @property
+    def path(self) -> str:
+        """Return ``[datastore] folder/file.vmx``."""
+        return f"[{self.datastore}] {self.vmx}"
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What one reconfiguration does to a VM just registered."""
+
+    vm: RegisteredVm
+    name: str
+    disks: Mapping[int, str]
+    eject: int | None
+    mark: str
+
+
+@dataclass(frozen=True)
+class _Estate:
+    """Everything read once for many registrations."""
+
+    clusters: list[reads.ClusterSeen]
+    hosts: Mapping[str, HostSeen]
+    pools: list[Row]
+    datastores: list[reads.DatastoreSeen]
+    vms: list[RegisteredVm]
+
+    @property
+    def known(self) -> Mapping[str, bool]:
+        """Return datastore names and whether they are accessible."""
+        return {one.name: one.accessible for one in self.datastores}
+
+    def place(self, pool: str) -> tuple[reads.ClusterSeen, str] | None:
+        """Return the cluster and the pool's id for ``pool`` or ``cluster/pool``."""
+        wanted_cluster, _, wanted = pool.rpartition("/")
+        found: list[tuple[reads.ClusterSeen, str]] = []
+        for cluster in self.clusters:
+            if not wanted_cluster and cluster.name == wanted:
+                return cluster, cluster.root_pool
+            found += [
+                (cluster, row.id)
+                for row in self.pools
+                if row.text("name") == wanted
+                and reads.identity(row.values.get("owner")) == cluster.moref
+                and row.id != cluster.root_pool
+                and wanted_cluster in ("", cluster.name)
+            ]
+        if len(found) > 1:
+            raise reads.ambiguous("pool", pool, [f"{cluster.name}/{wanted}" for cluster, _ in found])
+        return found[0] if found else None
+
+    def pool_names(self) -> tuple[str, ...]:
+        """Return what ``pool`` may be."""
+        names = {one.name for one in self.clusters} | {row.text("name") for row in self.pools}
+        return tuple(sorted(names - {"Resources"}))
+
+
+def _read_estate(client: Vsphere) -> _Estate:
+    return _Estate(
+        clusters=reads.read_clusters(client),
+        hosts=reads.read_hosts(client),
+        pools=client.rows("ResourcePool", ["name", "owner"]),
+        datastores=reads.read_datastores(client),
+        vms=[entries.entry(row) for row in client.rows("VirtualMachine", entries.ENTRY)],
+    )
+
+
+def read_register(client: Vsphere, wishes: Sequence[Wish]) -> list[RegisterState | ProviderError]:
+    """Return the state for each wish; one bulk read for all, then the details of the VMs found."""
+    estate = _read_estate(client)
+    paths = {wish.path for wish in wishes}
+    keys = [vm.moref for vm in estate.vms if vm.path in paths]
+    details = {row.id: row for row in client.rows_of("VirtualMachine", keys, entries.DETAIL)}
+    files = _Files(client, estate)
+    return [reads.outcome(_compose, wish, estate, details, files) for wish in wishes]
+
+
+class _Files:
+    """Looks into datastores, each folder once; folders shared by many VMs cost one search."""
+
+    def __init__(self, client: Vsphere, estate: _Estate) -> None:
+        self._client = client
+        self._stores = {one.name: one for one in estate.datastores}
+        self._seen: dict[tuple[str, str], frozenset[str]] = {}
+
+    def has(self, datastore: str, path: str) -> bool:
+        """Say whether a file exists on a datastore that is mounted and accessible."""
+        store = self._stores.get(datastore)
+        if store is None or not store.accessible:
+            return False
+        folder, name = posixpath.split(path)
+        key = (datastore, folder)
+        if key not in self._seen:
+            self._seen[key] = reads.find_files(self._client, store, folder, "*")
+        return name in self._seen[key]
+
+
+def _compose(wish: Wish, estate: _Estate, details: Mapping[str, Row], files: _Files) -> RegisterState:
+    store = reads.find_datastore(estate.datastores, wish.datastore)
+    place = estate.place(wish.pool)
+    vm, stale = _entries(wish, estate.vms)
+    usable = store is not None and store.accessible
+    return RegisterState(
+        datastore=store is not None,
+        accessible=usable,
+        vmx=files.has(wish.datastore, wish.vmx) if usable and vm is None else None,
+        vm=_detail(vm, details.get(vm.moref), wish, estate.known, files) if vm else None,
+        stale=stale,
+        pool=place is not None,
+        pools=estate.pool_names() if place is None else (),
+        drs=place is not None and place[0].drs,
+        hosts=_usable_hosts(place[0], store, estate.hosts) if place and store else (),
+    )
+
+
+def _entries(wish: Wish, vms: Sequence[RegisteredVm]) -> tuple[RegisteredVm | None, RegisteredVm | None]:
+    """Return the sound entry with the wanted path and the entry that must make room for it."""
+    here = [vm for vm in vms if vm.path == wish.path]
+    sound = next((vm for vm in here if vm.connection == "connected"), None)
+    broken = next((vm for vm in here if vm.connection != "connected"), None)
+    namesakes = [vm for vm in vms if vm.name == wish.vm and vm.path != wish.path]
+    if broken is None and len(namesakes) > 1:
+        raise reads.ambiguous("VM", wish.vm, [f"{vm.moref} at {vm.path}" for vm in namesakes])
+    if sound is not None and sound.name == wish.vm:
+        return sound, None
+    return sound, broken or (namesakes[0] if namesakes else None)
+
+
+def _usable_hosts(
+    cluster: reads.ClusterSeen, store: reads.DatastoreSeen, hosts: Mapping[str, HostSeen]
+) -> tuple[str, ...]:
+    names = [
+        hosts[key].name
+        for key in cluster.hosts
+        if key in hosts and hosts[key].usable and store.mounts.get(key, (False, ""))[0]
+    ]
+    return tuple(sorted(names))
+
+
+def _detail(
+    vm: RegisteredVm, row: Row | None, wish: Wish, known: Mapping[str, bool], files: _Files
+) -> RegisteredVm:
+    if row is None:
+        return vm
+    found = [
+        disk if disk.resolved else replace(disk, candidates=_candidates(disk, wish, files))
+        for disk in entries.disks(row, known)
+    ]
+    image = entries.image(row, known)
+    if image is not None and image.resolved:
+        image = replace(image, resolved=files.has(*reads.split_path(image.path)))
+    return replace(
+        vm,
+        uuid_action=entries.option(row, "uuid.action"),
+        annotation=row.text("config.annotation"),
+        disks=tuple(found),
+        image=image,
+    )
+
+
+def _candidates(disk: DiskSeen, wish: Wish, files: _Files) -> tuple[str, ...]:
+    """Return where a disk whose datastore id means nothing here could be, as ``[datastore] path``."""
+    path = tail(disk.path)
+    stores = (wish.datastore, *wish.also_on)
+    return tuple(f"[{store}] {path}" for store in stores if path and files.has(store, path))
+
+
+def tail(path: str) -> str:
+    """Return ``folder/disk.vmdk`` of ``/vmfs/volumes/<id>/folder/disk.vmdk``, with or without ``[]``."""
+    _, marker, rest = path.partition("/vmfs/volumes/")
+    if marker:
+        return rest.partition("/")[2]
+    return reads.split_path(path)[1].strip().lstrip("/") if path.startswith("[") else ""
+
+
+def read_entries(client: Vsphere, names: Sequence[str]) -> list[VmEntry | ProviderError]:
+    """Return the entry of each name with the names of its folder and pool."""
+    look_up = entries.vms_named(client, names, [*entries.ENTRY, "parent", "resourcePool"])
+    rows = {name: reads.outcome(look_up, name) for name in names}
+    present = [row for row in rows.values() if isinstance(row, Row)]
+    folders = client.rows("Folder", ["name", "parent"]) if present else []
+    pools = client.rows("ResourcePool", ["name", "owner"]) if present else []
+    clusters = reads.read_clusters(client) if present else []
+    return [_entry(rows[name], folders, pools, clusters) for name in names]
+
+
+def _entry(
+    row: Row | ProviderError | None,
+    folders: list[Row],
+    pools: list[Row],
+    clusters: list[reads.ClusterSeen],
+) -> VmEntry | ProviderError:
+    if isinstance(row, ProviderError):
+        return row
+    if row is None:
+        return VmEntry(found=False)
+    seen = entries.entry(row)
+    roots = {one.root_pool: one.name for one in clusters}
+    pool = reads.identity(row.values.get("resourcePool"))
+    names = {one.id: one.text("name") for one in pools}
+    return VmEntry(
+        name=seen.name,
+        moref=seen.moref,
+        power=seen.power,
+        path=seen.path,
+        folder=_folder_path(reads.identity(row.values.get("parent")), folders),
+        pool=roots.get(pool) or names.get(pool, ""),
+    )
+
+
+def _folder_path(folder: str, folders: list[Row]) -> str:
+    """Return ``A/B`` below the datacenter's VM folder, empty for that folder itself."""
+    by_id = {row.id: row for row in folders}
+    parts: list[str] = []
+    while folder in by_id:
+        above = reads.identity(by_id[folder].values.get("parent"))
+        if above not in by_id:  # its parent is the datacenter: this is the VM folder
+            break
+        parts.insert(0, by_id[folder].text("name"))
+        folder = above
+    return "/".join(parts)
+
+
+# --- calls ------------------------------------------------------------------------------------
+
+
+def register(client: Vsphere, wish: Wish, folder: str, control: Control) -> str:
+    """Register a VM and return its id; the folder is made when it is missing."""
+    estate = _read_estate(client)
+    place = estate.place(wish.pool)
+    if place is None:
+        raise refuse("no-pool", f"this vCenter has no resource pool or cluster {wish.pool}")
+    cluster, pool = place
+    host = next((key for key, one in estate.hosts.items() if one.name == wish.host), None)
+    target = ensure_folder(client, cluster.moref, folder)
+    template = wish.vmx.endswith(".vmtx")
+
+    def issue(wire: Wire) -> Any:
+        return wire.ref("Folder", target).RegisterVM_Task(
+            path=wish.path,
+            name=wish.vm,
+            asTemplate=template,
+            pool=None if template else wire.ref("ResourcePool", pool),
+            host=wire.ref("HostSystem", host) if host else None,
+        )
+
+    return reads.identity(client.run(f"registering {wish.vm} from {wish.path}", issue, control))
+
+
+def ensure_folder(client: Vsphere, cluster: str, path: str) -> str:
+    """Return the id of a VM folder of the cluster's datacenter, made part by part where missing."""
+    here = _vm_folder(client, cluster)
+    for part in filter(None, path.split("/")):
+        here = _child_folder(client, here, part) or _make_folder(client, here, part)
+    return here
+
+
+def _vm_folder(client: Vsphere, cluster: str) -> str:
+    """Return the VM folder of the datacenter a cluster is in."""
+    centers = {row.id: row for row in client.rows("Datacenter", ["name", "vmFolder"])}
+    parents = {row.id: reads.identity(row.values.get("parent")) for row in client.rows("Folder", ["parent"])}
+    row = client.rows_of("ComputeResource", [cluster], ["parent"])
+    above = reads.identity(row[0].values.get("parent")) if row else ""
+    while above in parents:
+        above = parents[above]
+    if above not in centers:
+        raise refuse("no-datacenter", f"cluster {cluster} is in no datacenter")
+    return reads.identity(centers[above].values.get("vmFolder"))
+
+
+def _child_folder(client: Vsphere, parent: str, name: str) -> str:
+    """Return the id of the folder of that name in a folder, empty when there is none."""
+
+    def find(wire: Wire) -> Any:
+        return wire.content.searchIndex.FindChild(wire.ref("Folder", parent), name)
+
+    child = client.read(f"looking for folder {name}", find)
+    if child is not None and type(child).__name__ != "vim.Folder":
+        raise refuse("name-taken", f"{name} is no folder but a {type(child).__name__.rpartition('.')[2]}")
+    return reads.identity(child)
+
+
+def _make_folder(client: Vsphere, parent: str, name: str) -> str:
+    try:
+        made = client.change(
+            f"making folder {name}", lambda wire: wire.ref("Folder", parent).CreateFolder(name)
+        )
+        return reads.identity(made)
+    except ProviderError as error:
+        found = _child_folder(client, parent, name)  # another step may have made it in the meantime
+        if error.problem.code != "vsphere-duplicate-name" or not found:
+            raise
+        return found
+
+
+def unregister(client: Vsphere, moref: str, name: str) -> None:
+    """Take a VM out of the inventory; its files stay."""
+    client.change(f"unregistering {name}", lambda wire: wire.ref("VirtualMachine", moref).UnregisterVM())
+
+
+def complete(client: Vsphere, wish: Completion, control: Control) -> None:
+    """Reconfigure once: identity kept, disks and ISO repaired, the mark in the annotation."""
+    rows = client.rows_of(
+        "VirtualMachine", [wish.vm.moref], ["config.changeVersion", "config.hardware.device"]
+    )
+    if not rows:
+        raise refuse("vm-vanished", f"{wish.name} is gone")
+    row = rows[0]
+
+    def issue(wire: Wire) -> Any:
+        return wire.ref("VirtualMachine", wish.vm.moref).ReconfigVM_Task(_spec(wire, wish, row))
+
+    client.run(f"completing {wish.name}", issue, control)
+
+
+def _spec(wire: Wire, wish: Completion, row: Row) -> Any:
+    vim = wire.vim
+    changes = []
+    for device in row.values.get("config.hardware.device") or ():
+        if device.key in wish.disks:
+            device.backing.fileName = wish.disks[device.key]
+            device.backing.datastore = None
+        elif device.key == wish.eject:
+            device.backing = vim.vm.device.VirtualCdrom.RemotePassthroughBackingInfo(
+                deviceName="", exclusive=False
+            )
+            if device.connectable is not None:
+                device.connectable.startConnected = False
+                device.connectable.connected = False
+        else:
+            continue
+        changes.append(vim.vm.device.VirtualDeviceSpec(operation="edit", device=device))
+    return vim.vm.ConfigSpec(
+        changeVersion=row.text("config.changeVersion") or None,
+        name=wish.name if wish.name != wish.vm.name else None,
+        extraConfig=[vim.option.OptionValue(key="uuid.action", value="keep")],
+        annotation=marked(wish.vm.annotation, wish.mark),
+        deviceChange=changes,
+    )
+
+
+def marked(annotation: str, mark: str) -> str:
+    """Return an annotation with the mark as its last line, in place of an earlier run's mark."""
+    lines = [line for line in annotation.splitlines() if not line.startswith("drctl:")]
+    return "\n".join([*lines, mark])

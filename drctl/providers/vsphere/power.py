@@ -1,0 +1,277 @@
+"""Power: on with the guest answering, off, and the polite way off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
+
+from drctl.core.action import (
+    Action,
+    Change,
+    Control,
+    Field,
+    Handle,
+    Missing,
+    ObjectRef,
+    Recipe,
+    Reversibility,
+)
+from drctl.core.duration import Duration, format_duration
+from drctl.core.problem import ProviderError
+from drctl.providers.vsphere import entries, reads, running
+from drctl.providers.vsphere.client import Deadline, Vsphere
+from drctl.providers.vsphere.faults import refuse
+from drctl.providers.vsphere.model import PowerState
+
+if TYPE_CHECKING:
+    from drctl.providers.vsphere.watcher import Patience, Watch
+
+TOOLS_RUN = "guestToolsRunning"
+
+
+class _Power(Action[Vsphere, PowerState]):
+    """What all power actions share: one VM by name, its power state."""
+
+    state: ClassVar[type] = PowerState
+
+    vm: str
+
+    def touches(self) -> frozenset[ObjectRef]:
+        """Name the VM."""
+        return frozenset({ObjectRef("vm", self.vm)})
+
+    def read(self, client: Vsphere) -> PowerState:
+        """Read whether the VM runs."""
+        return reads.only(self.read_many([self], client))
+
+    @classmethod
+    def read_many(cls, actions: Sequence[Self], client: Vsphere) -> list[PowerState | ProviderError]:
+        """Read the VMs once for all."""
+        return entries.each_named(client, [one.vm for one in actions], entries.POWER, entries.power)
+
+    def _need(self, now: PowerState) -> None:
+        if not now.found:
+            raise Missing(ObjectRef("vm", self.vm), f"VM {self.vm} is not registered")
+        if now.connection != "connected":
+            raise refuse(
+                "vm-unusable",
+                f"vCenter shows {self.vm} as {now.connection}",
+                "Its files or its host cannot be reached, so its power state is not certain.",
+                "Bring the datastore or host back, or register the VM anew.",
+            )
+
+
+class PowerOn(_Power):
+    """Power a VM on and, with ``wait_for: tools``, wait until VMware Tools run in the guest.
+
+    ``timeout`` bounds the wait for the guest; without it the step's own time limit does. A question
+    of the VM (moved or copied?) is reported, never answered.
+    """
+
+    name: ClassVar[str] = "vsphere.vm.power_on"
+    reversibility: ClassVar[Reversibility] = Reversibility.REVERSIBLE
+
+    wait_for: Literal["tools", "none"] = "tools"
+    timeout: Duration | None = None
+
+    def diff(self, now: PowerState) -> Change | None:
+        """Compare power state and tools."""
+        self._need(now)
+        fields = []
+        if now.power != "poweredOn":
+            fields.append(Field("power", now.power, "poweredOn"))
+        if self.wait_for == "tools" and now.tools != TOOLS_RUN:
+            fields.append(Field("tools", now.tools or None, TOOLS_RUN))
+        if not fields:
+            return None
+        verb = "power on" if now.power != "poweredOn" else "wait for the guest of"
+        return Change(f"{verb} {self.vm}", tuple(fields))
+
+    def find_running(self, client: Vsphere, since: datetime) -> Handle | None:
+        """Return a power-on under way."""
+        return running.find(client, since, ("PowerOnVM_Task", "powerOn"), vm=self.vm)
+
+    def apply(self, client: Vsphere, change: Change, control: Control) -> None:
+        """Power on, then wait for the guest."""
+        now = self.read(client)
+        if self.diff(now) is None:
+            return
+        if now.power != "poweredOn":
+            control.progress(f"powering on {self.vm}")
+            _tolerate_state(
+                lambda: client.run(
+                    f"powering on {self.vm}",
+                    lambda wire: wire.ref("VirtualMachine", now.moref).PowerOnVM_Task(),
+                    control,
+                    vm=now.moref,
+                )
+            )
+        if self.wait_for == "tools":
+            control.progress(f"waiting for VMware Tools in {self.vm}")
+            self._wait_for_tools(client, now.moref, control)
+
+    def _wait_for_tools(self, client: Vsphere, moref: str, control: Control) -> None:
+        from drctl.providers.vsphere.waiting import asked  # noqa: PLC0415 - pyVmomi costs 70 ms
+
+        what = f"waiting for {self.vm}"
+
+        def judge(watch: Watch) -> bool | None:
+            question = watch.value(moref, "runtime.question")
+            if question is not None:
+                raise asked(what, question, client.endpoint.name)
+            if moref in watch.gone or watch.value(moref, "runtime.powerState") == "poweredOff":
+                raise refuse("vm-stopped", f"{self.vm} went off again while it was starting")
+            return True if watch.value(moref, "guest.toolsRunningStatus") == TOOLS_RUN else None
+
+        patience: Patience = _Shorter(client, self.timeout, control)
+        paths = ("guest.toolsRunningStatus", "runtime.powerState", "runtime.question")
+        client.wait({("VirtualMachine", moref): paths}, judge, patience, self._no_tools)
+
+    def _no_tools(self) -> ProviderError:
+        within = f" within {format_duration(self.timeout)}" if self.timeout else " in time"
+        return refuse(
+            "no-tools",
+            f"{self.vm} is on, but VMware Tools did not start{within}",
+            "The guest may hang while booting, check its disks, or have no tools.",
+            "Look at its console; retry the step, or set wait_for: none and check the service instead.",
+        )
+
+    def undo(self, before: PowerState, change: Change) -> Recipe | None:
+        """Shut it down again, when it was off."""
+        if before.power == "poweredOn":
+            return None
+        return Recipe(Shutdown.name, {"vm": self.vm, "then": "power_off"})
+
+
+class PowerOff(_Power):
+    """Cut a VM's power, whatever its guest is doing."""
+
+    name: ClassVar[str] = "vsphere.vm.power_off"
+    reversibility: ClassVar[Reversibility] = Reversibility.COMPENSABLE
+
+    def diff(self, now: PowerState) -> Change | None:
+        """Compare the power state."""
+        self._need(now)
+        if now.power == "poweredOff":
+            return None
+        return Change(f"power off {self.vm}", (Field("power", now.power, "poweredOff"),))
+
+    def find_running(self, client: Vsphere, since: datetime) -> Handle | None:
+        """Return a power-off under way."""
+        return running.find(client, since, ("PowerOffVM_Task", "powerOff"), vm=self.vm)
+
+    def apply(self, client: Vsphere, change: Change, control: Control) -> None:
+        """Power off."""
+        now = self.read(client)
+        if self.diff(now) is not None:
+            _power_off(client, self.vm, now.moref, control)
+
+    def undo(self, before: PowerState, change: Change) -> Recipe | None:
+        """Power it on again, when it was on."""
+        return _start_again(self.vm, before)
+
+
+class Shutdown(_Power):
+    """Ask the guest to shut down and wait until the VM is off.
+
+    ``then: power_off`` cuts the power of a guest that has not gone down within ``timeout``, or whose
+    tools do not run.
+    """
+
+    name: ClassVar[str] = "vsphere.vm.shutdown"
+    reversibility: ClassVar[Reversibility] = Reversibility.COMPENSABLE
+
+    timeout: Duration = 300.0
+    then: Literal["fail", "power_off"] = "fail"
+
+    def diff(self, now: PowerState) -> Change | None:
+        """Compare the power state."""
+        self._need(now)
+        if now.power == "poweredOff":
+            return None
+        return Change(f"shut down {self.vm}", (Field("power", now.power, "poweredOff"),))
+
+    def find_running(self, client: Vsphere, since: datetime) -> Handle | None:
+        """Return a power-off under way; a guest's shutdown is no task."""
+        return running.find(client, since, ("PowerOffVM_Task", "powerOff"), vm=self.vm)
+
+    def apply(self, client: Vsphere, change: Change, control: Control) -> None:
+        """Ask, wait, and cut the power only when told to."""
+        now = self.read(client)
+        if self.diff(now) is None:
+            return
+        try:
+            self._ask(client, now, control)
+        except ProviderError as error:
+            gave_up = error.problem.code in ("guest-stays-up", "vsphere-tools-unavailable")
+            if self.then == "fail" or not gave_up:
+                raise
+            control.override(f"power off {self.vm}", error.problem.summary)
+            _power_off(client, self.vm, now.moref, control)
+
+    def _ask(self, client: Vsphere, now: PowerState, control: Control) -> None:
+        if now.power == "suspended":
+            raise self._stays_up("it is suspended, so its guest cannot be asked")
+        control.progress(f"asking the guest of {self.vm} to shut down")
+        client.change(
+            f"shutting down {self.vm}", lambda wire: wire.ref("VirtualMachine", now.moref).ShutdownGuest()
+        )
+
+        def judge(watch: Watch) -> bool | None:
+            return True if watch.value(now.moref, "runtime.powerState") == "poweredOff" else None
+
+        client.wait(
+            {("VirtualMachine", now.moref): ("runtime.powerState",)},
+            judge,
+            _Shorter(client, self.timeout, control),
+            lambda: self._stays_up(f"not off after {format_duration(self.timeout)}"),
+        )
+
+    def _stays_up(self, why: str) -> ProviderError:
+        return refuse(
+            "guest-stays-up",
+            f"{self.vm} does not shut down: {why}",
+            hint="Shut it down inside the guest, or set then: power_off.",
+        )
+
+    def undo(self, before: PowerState, change: Change) -> Recipe | None:
+        """Power it on again, when it was on."""
+        return _start_again(self.vm, before)
+
+
+class _Shorter:
+    """The shorter of an action's own timeout and the step's."""
+
+    def __init__(self, client: Vsphere, seconds: float | None, control: Control) -> None:
+        self._own = Deadline(client.clock, seconds) if seconds is not None else None
+        self._control = control
+
+    def remaining(self) -> float:
+        """Return the seconds left."""
+        left = self._control.remaining()
+        return min(left, self._own.remaining()) if self._own else left
+
+
+def _power_off(client: Vsphere, vm: str, moref: str, control: Control) -> None:
+    control.progress(f"powering off {vm}")
+    _tolerate_state(
+        lambda: client.run(
+            f"powering off {vm}", lambda wire: wire.ref("VirtualMachine", moref).PowerOffVM_Task(), control
+        )
+    )
+
+
+def _tolerate_state(call: Callable[[], object]) -> None:
+    """Make a call; that the VM already is in the state wanted is no error (the engine reads again)."""
+    try:
+        call()
+    except ProviderError as error:
+        if error.problem.code != "vsphere-invalid-power-state":
+            raise
+
+
+def _start_again(vm: str, before: PowerState) -> Recipe | None:
+    if before.power != "poweredOn":
+        return None
+    return Recipe(PowerOn.name, {"vm": vm, "wait_for": "none"})
