@@ -322,6 +322,12 @@ def make_key(path: Path, *more: str) -> Path:
     return path.with_name(f"{path.name}.pub")
 
 
+@pytest.fixture(name="make_key")
+def make_key_fixture() -> Callable[..., Path]:
+    """Lend ``make_key`` to the tests."""
+    return make_key
+
+
 @pytest.fixture
 def sshd(tmp_path) -> Iterator[OpenSsh]:
     """An OpenSSH server with stock limits, for the current user."""

@@ -133,12 +133,10 @@ class SshClient:
             except _LOST as error:
                 self.close()
                 raise self._unanswered(command, effect_unknown=effect_unknown) from error
-        if result.status < 0:
-            raise self._unanswered(command, effect_unknown=effect_unknown)
         if result.status in (TIMED_OUT, KILLED):
             raise self._error(
                 "ssh-timeout",
-                f"`{shlex.join(command)}` did not end within {timeout:g} s and was killed",
+                f"`{shlex.join(command)}` did not end within {timeout:g} s, or was killed",
                 result.tail,
                 "Raise `timeout` in the step if the command may take longer.",
                 effect_unknown=effect_unknown,
@@ -153,8 +151,21 @@ class SshClient:
             channel.shutdown_write()
             output, truncated = self._collect(channel, deadline)
             channel.status_event.wait(max(0.0, deadline - self._clock.monotonic()))
-            status = channel.exit_status if channel.exit_status_ready() else -1
+            status = self._status(channel, deadline)
         return Result(status, output.decode(errors="replace"), truncated)
+
+    def _status(self, channel: paramiko.Channel, deadline: float) -> int:
+        """Return the exit status; raise ``EOFError`` when it was lost on the way.
+
+        A command killed by a signal has none (paramiko drops exit-signal), and neither has ``timeout``
+        after it had to use KILL, which strikes its whole process group.
+        """
+        status = channel.exit_status
+        if status >= 0:
+            return status
+        if self._clock.monotonic() >= deadline or not channel.get_transport().is_active():
+            raise EOFError
+        return KILLED
 
     def _collect(self, channel: paramiko.Channel, deadline: float) -> tuple[bytes, bool]:
         kept, truncated = bytearray(), False
@@ -269,7 +280,7 @@ class SshClient:
         return self._error(
             "ssh-answer-lost",
             f"`{shlex.join(command)}` was sent, and no answer came back",
-            "The connection broke off, or the command was killed.",
+            "The connection broke off, or nothing was heard for too long.",
             transient=not effect_unknown,
             effect_unknown=effect_unknown,
         )

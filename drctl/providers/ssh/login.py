@@ -7,9 +7,9 @@ import hashlib
 import logging
 import socket
 import stat
+from pathlib import Path
 
 import paramiko
-from paramiko.pkey import UnknownKeyType
 
 from drctl.core.problem import DrctlError, Problem, ProviderError
 from drctl.providers.ssh.model import SshEndpoint
@@ -79,30 +79,42 @@ def _connect(endpoint: SshEndpoint) -> socket.socket:
 
 
 def _private_key(endpoint: SshEndpoint) -> paramiko.PKey:
+    file = endpoint.key_file
     try:
-        if stat.S_IMODE(endpoint.key_file.stat().st_mode) & 0o077:
+        if stat.S_IMODE(file.stat().st_mode) & 0o077:
             raise _problem(
                 endpoint,
                 "ssh-key-exposed",
-                f"private key {endpoint.key_file} can be read by others",
-                hint=f"chmod 600 {endpoint.key_file}",
+                f"private key {file} can be read by others",
+                hint=f"chmod 600 {file}",
             )
-        passphrase = endpoint.passphrase.reveal() if endpoint.passphrase else None
-        return paramiko.PKey.from_path(endpoint.key_file, passphrase)
+        return _parse_key(file, endpoint.passphrase.reveal() if endpoint.passphrase else None)
     except DrctlError as error:
         raise ProviderError(error.problems[0]) from error
     except OSError as error:
-        raise _problem(
-            endpoint, "ssh-key-missing", f"cannot read private key {endpoint.key_file}: {error.strerror}"
-        ) from error
-    except (paramiko.SSHException, ValueError, TypeError, UnknownKeyType) as error:
+        summary = f"cannot read private key {file}: {error.strerror}"
+        raise _problem(endpoint, "ssh-key-missing", summary) from error
+    except (paramiko.SSHException, ValueError, TypeError) as error:
         raise _problem(
             endpoint,
             "ssh-key-invalid",
-            f"private key {endpoint.key_file} cannot be used",
-            f"{type(error).__name__}: {error}",
-            "An encrypted key needs `passphrase: {env: NAME}` at the endpoint.",
+            f"private key {file} cannot be used",
+            str(error),
+            "It is an Ed25519, ECDSA or RSA key; an encrypted one needs `passphrase: {env: NAME}` at the endpoint.",
         ) from error
+
+
+def _parse_key(file: Path, passphrase: str | None) -> paramiko.PKey:
+    """Try each kind of key; ``PKey.from_path`` of paramiko 5.1 cannot open an encrypted one."""
+    failure: Exception = ValueError("no private key")
+    for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
+        try:
+            return kind.from_private_key_file(str(file), passphrase)
+        except paramiko.PasswordRequiredException:
+            raise
+        except (paramiko.SSHException, ValueError) as error:
+            failure = error
+    raise failure
 
 
 def _load_known_hosts(client: paramiko.SSHClient, endpoint: SshEndpoint) -> None:
