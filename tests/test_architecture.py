@@ -24,10 +24,13 @@ MEDIAN_FUNCTION_LINES = 10
 
 VAGUE = re.compile(r"^(utils?|helpers?|managers?|base|common|handlers?|misc)$|_(utils?|helpers?|manager)$")
 
-READ_ONLY_TYPES = ("Mapping", "Sequence", "Collection", "Iterable", "Set", "AbstractSet")
-MUTABLE_CALLS = {
-    "dict", "list", "set", "bytearray", "defaultdict", "OrderedDict", "Counter", "deque", "Lock", "RLock",
-    "Event", "Condition", "Semaphore", "Queue", "SimpleQueue", "local", "count", "ContextVar", "Session",
+STATEFUL = {
+    "bytearray", "defaultdict", "OrderedDict", "Counter", "deque", "Lock", "RLock", "Event", "Condition",
+    "Semaphore", "Queue", "SimpleQueue", "local", "count", "cycle", "ContextVar", "Session",
+}  # fmt: skip
+CONTAINERS = {"dict", "list", "set"}
+CHANGING = {
+    "add", "append", "clear", "discard", "extend", "insert", "pop", "popitem", "remove", "setdefault", "sort", "update",
 }  # fmt: skip
 
 CLOCK_CALLS = {
@@ -121,43 +124,85 @@ def test_module_names_say_what_is_inside():
 
 def test_modules_hold_no_state():
     state = [
-        f"{relative(path)}:{node.lineno} {what}"
+        f"{relative(path)}:{line} {what}"
         for path in MODULES
-        for node, what in [*mutable_names(parse(path)), *rebound_globals(parse(path))]
+        for line, what in sorted(module_state(parse(path)))
     ]
-    assert state == [], "annotate a constant as Mapping, Sequence or Set, or build it where it is used"
+    assert state == [], (
+        "a table that nobody writes is a constant in capitals; anything else belongs in an object"
+    )
 
 
-def mutable_names(module: ast.Module) -> Iterator[tuple[ast.stmt, str]]:
-    """Yield module-level names bound to something that can change, unless their type forbids it."""
+def module_state(module: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield names that a module binds to something that changes, or could only be meant to change."""
+    tables = set()
     for node in module.body:
         if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
             continue
-        target = ast.unparse(node.targets[0] if isinstance(node, ast.Assign) else node.target)
-        if target != "__all__" and is_mutable(node.value) and not is_read_only(node):
-            yield node, target
+        name = ast.unparse(node.targets[0] if isinstance(node, ast.Assign) else node.target)
+        if is_born_to_change(node.value) or (
+            is_container(node.value) and name != "__all__" and not name.isupper()
+        ):
+            yield node.lineno, name
+        elif is_container(node.value):
+            tables.add(name)
+    for inner in ast.walk(module):
+        if isinstance(inner, ast.Global):
+            yield inner.lineno, f"global {', '.join(inner.names)}"
+        elif (written := written_name(inner)) in tables:
+            yield inner.lineno, f"writes {written}"
 
 
-def rebound_globals(module: ast.Module) -> Iterator[tuple[ast.stmt, str]]:
-    for node in ast.walk(module):
-        if isinstance(node, ast.Global):
-            yield node, f"global {', '.join(node.names)}"
-
-
-def is_mutable(value: ast.expr) -> bool:
-    if isinstance(value, ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp):
-        return True
+def called_name(value: ast.expr) -> str:
     if not isinstance(value, ast.Call):
-        return False
-    called = value.func.attr if isinstance(value.func, ast.Attribute) else ast.unparse(value.func)
-    return called in MUTABLE_CALLS
+        return ""
+    return value.func.attr if isinstance(value.func, ast.Attribute) else ast.unparse(value.func)
 
 
-def is_read_only(node: ast.Assign | ast.AnnAssign) -> bool:
-    if isinstance(node, ast.Assign):
-        return False
-    annotation = ast.unparse(node.annotation).removeprefix("Final[").removeprefix("ClassVar[")
-    return annotation.startswith(READ_ONLY_TYPES)
+def is_container(value: ast.expr) -> bool:
+    displays = ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp
+    return isinstance(value, displays) or called_name(value) in CONTAINERS
+
+
+def is_born_to_change(value: ast.expr) -> bool:
+    """Locks, queues and counters; and what starts empty is there to be filled."""
+    empty = isinstance(value, ast.List | ast.Dict) and not ast.unparse(value).strip("[]{}")
+    bare = (
+        called_name(value) in CONTAINERS
+        and isinstance(value, ast.Call)
+        and not (value.args or value.keywords)
+    )
+    return empty or bare or called_name(value) in STATEFUL
+
+
+def written_name(node: ast.AST) -> str:
+    """The name that a statement changes in place: ``X[...] = ``, ``del X[...]``, ``X += ``, ``X.append()``."""
+    if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del):
+        return ast.unparse(node.value)
+    if isinstance(node, ast.AugAssign):
+        return ast.unparse(node.target)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CHANGING:
+        return ast.unparse(node.func.value)
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("UNITS = {'s': 1}", []),
+        ("_UNITS: Final = {'s': 1}\ndef f(): return _UNITS['s']", []),
+        ("__all__ = ['f']", []),
+        ("units = {'s': 1}", ["units"]),
+        ("CACHE = {}", ["CACHE"]),
+        ("SEEN: set[str] = set()", ["SEEN"]),
+        ("LOCK = threading.Lock()", ["LOCK"]),
+        ("UNITS = {'s': 1}\ndef f(): UNITS['m'] = 60", ["writes UNITS"]),
+        ("NAMES = ['a']\ndef f(): NAMES.append('b')", ["writes NAMES"]),
+        ("def f():\n    global x\n    x = 1", ["global x"]),
+    ],
+)
+def test_state_is_recognised(code, found):
+    assert [what for _, what in module_state(ast.parse(code))] == found
 
 
 def test_only_the_clock_reads_the_clock():
