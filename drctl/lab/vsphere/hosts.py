@@ -89,6 +89,7 @@ _HOST: Final = Table[Host](
             tree.vm_ref(vm) for vm in scope.center.vcenter.vms.values() if vm.host == host.moref
         ),
         **{f"configManager.{name}": _part(*part) for name, part in _PARTS.items()},
+        "config.host": lambda _scope, host: tree.host_ref(host),
         "config.fileSystemVolume": _file_systems,
         "config.network.vnic": _nics,
         "summary.host": lambda _scope, host: tree.host_ref(host),

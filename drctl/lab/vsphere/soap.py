@@ -323,7 +323,7 @@ def _build_object(value: Obj, version: str) -> Any:
 def _required(kind: str) -> tuple[tuple[str, Any], ...]:
     """Return neutral values for the mandatory fields that pyVmomi leaves None and then refuses to write."""
     found = []
-    for info in _properties(kind):
+    for info in _properties(_support.GetWsdlType(NAMESPACE, kind)):
         if (
             info.flags & _OPTIONAL
             or info.type is object
