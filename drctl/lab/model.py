@@ -36,6 +36,7 @@ class Snapshot:
     data_at: dict[str, datetime]
     """Service name to the instant of the last write it holds."""
     label: str = ""
+    comment: str = ""
     owners: set[str] = field(default_factory=set)
     locked_until: datetime | None = None
 
@@ -158,6 +159,8 @@ class Transfer:
     bytes: int = 0
     total: int = 0
     snapshot: str = ""
+    hangs: bool = False
+    """Makes no progress until aborted (fault transfer-busy)."""
 
 
 @dataclass
@@ -178,6 +181,10 @@ class Mirror:
     throttle: int = 0
     exported: str | None = None
     """Name of the exported snapshot."""
+    quiescing: bool = False
+    """Asked to pause while a transfer still runs; REST shows this nowhere."""
+    pending: Snapshot | None = None
+    """What the active transfer brings."""
     transfers: list[Transfer] = field(default_factory=list)
 
 
@@ -290,14 +297,19 @@ class Vm:
     annotation: str = ""
     template: bool = False
     windows: bool = False
-    from_site: str = ""
-    """Site whose vCenter wrote the .vmx last."""
+    location: str = ""
+    """uuid.location of its .vmx: where it was when its identity was last confirmed."""
+    ran: bool = False
+    """Whether it ran when its site lost power."""
+    boots: int = 0
+    """Grows with each power-on and power-off; a boot belongs to one of them."""
     power: Literal["poweredOn", "poweredOff", "suspended"] = "poweredOff"
     booted: bool = False
     """Tools run and the guest answers."""
     guest_ip: str | None = None
     """The address the guest really has; it comes from the disk, not from the portgroup."""
     question: str | None = None
+    """Message id of a pending question, e.g. msg.uuid.altered."""
     change_version: int = 1
 
 
@@ -316,6 +328,8 @@ class Task:
     """Moref of what it made."""
     fault: str | None = None
     """Name of the vim fault, e.g. AlreadyExists, and after a colon its message."""
+    detail: dict[str, object] = field(default_factory=dict)
+    """Properties of that fault."""
 
 
 @dataclass
@@ -363,6 +377,8 @@ class DnsService:
     zones: dict[str, Zone] = field(default_factory=dict)
     copies: dict[str, dict[str, Zone]] = field(default_factory=dict)
     """Secondary address to the zones as it last transferred them."""
+    sites: dict[str, str] = field(default_factory=dict)
+    """Secondary address to the site it stands at, where that is not the primary's."""
 
 
 @dataclass
@@ -391,7 +407,7 @@ class Application:
     volumes: list[str]
     vms: list[str]
     addresses: dict[str, list[tuple[str, int, str]]] = field(default_factory=dict)
-    """Site to (address, port, check kind http|https|tcp)."""
+    """Site to (address, port, check kind http|tcp); http is spoken over TLS."""
     names: list[str] = field(default_factory=list)
     """DNS names that must point to the site for the service to be reached by its users."""
     shares: list[tuple[str, str]] = field(default_factory=list)

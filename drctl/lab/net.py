@@ -109,6 +109,13 @@ class Net:
             self.world.on_touch.append(self._wake_up)
         self._wake_up()
 
+    def await_settled(self, timeout: float = 5.0) -> bool:
+        """Wait until every listener is as its site and the faults ask for; needed before looking from outside."""
+        self._wake_up()
+        return self.world.wait(
+            lambda: all(each.mode is self._wanted(each) for each in self._listeners), timeout
+        )
+
     def stop(self) -> None:
         """Close every listener and connection and join the threads that accept."""
         self._stop.set()
@@ -157,6 +164,8 @@ class Net:
             if mode is Mode.OPEN and not listener.registered:
                 self._selector.register(listener.sock, selectors.EVENT_READ, listener)
                 listener.registered = True
+        with self.world.lock:
+            self.world.changed.notify_all()
 
     def _accept(self) -> None:
         while not self._stop.is_set():

@@ -8,9 +8,8 @@ what it starts; what the array refuses later makes that job fail with code and m
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
-from uuid import UUID, uuid4
+from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from drctl.lab.model import Cluster, Job, Mirror, Snapshot, Svm, Volume
 from drctl.lab.world import World
@@ -117,13 +116,16 @@ def new_uuid() -> str:
 
 def stable_uuid(*parts: str) -> str:
     """A uuid that is the same in every lab of one inventory, derived from names."""
-    digits = itertools.accumulate(
-        (ord(c) for c in "\0".join(parts)),
-        lambda a, b: (a * 1099511628211 ^ b) % 2**128,
-        initial=14695981039346656037,
-    )
-    *_, last = digits
-    return str(UUID(int=last, version=4))
+    return str(uuid5(NAMESPACE_URL, "/".join(("drctl-lab:", *parts))))
+
+
+def open_job(world: World, cluster: Cluster, description: str) -> Job:
+    """A running job that ``close_job`` will end; ``description`` reads like ``PATCH /api/storage/volumes/<uuid>``."""
+    with world.lock:
+        job = Job(new_uuid(), description, "running", world.now())
+        cluster.jobs[job.uuid] = job
+        world.touch()
+        return job
 
 
 def start_job(
@@ -135,22 +137,20 @@ def start_job(
 ) -> Job:
     """Start a job: ``work`` runs under the lock at its end and may raise ``Refusal`` to make it fail.
 
-    ``description`` reads like ``PATCH /api/storage/volumes/<uuid>``. Faults ``job-failed`` and
-    ``job-forgotten`` strike the cluster's endpoint name.
+    Faults ``job-failed`` and ``job-forgotten`` strike the cluster's endpoint name.
     """
     with world.lock:
-        job = Job(new_uuid(), description, "running", world.now())
-        cluster.jobs[job.uuid] = job
+        job = open_job(world, cluster, description)
 
         def end() -> None:
-            _end_job(world, cluster, job, work)
+            close_job(world, cluster, job, work)
 
         world.after(seconds, end)
-        world.touch()
         return job
 
 
-def _end_job(world: World, cluster: Cluster, job: Job, work: Callable[[], None]) -> None:
+def close_job(world: World, cluster: Cluster, job: Job, work: Callable[[], None]) -> None:
+    """Do the job's work and end it, in success or with what ``work`` was refused."""
     if job.state != "running":
         return
     if not world.site(cluster.site).alive:
@@ -165,7 +165,12 @@ def _end_job(world: World, cluster: Cluster, job: Job, work: Callable[[], None])
         else:
             job.state, job.message = "success", "success"
     job.ended = world.now()
-    if world.faults.take("job-forgotten", cluster.endpoint):
+    world.touch()
+
+    def forget() -> None:
         cluster.jobs.pop(job.uuid, None)
+
+    if world.faults.take("job-forgotten", cluster.endpoint):
+        forget()
     else:
-        world.after(_FORGOTTEN_AFTER, lambda: cluster.jobs.pop(job.uuid, None) and None, real=True)
+        world.after(_FORGOTTEN_AFTER, forget, real=True)

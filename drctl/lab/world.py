@@ -15,10 +15,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Condition, RLock, Thread, local
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from drctl.lab.faults import Fault, Faults
 from drctl.lab.model import Estate, Mutation, Site
+
+if TYPE_CHECKING:
+    from drctl.lab.writes import Writes
 
 EVERYWHERE: Final = "*"
 """In ``Site.partitioned_from``: cut off from every other site and from whoever drives the lab."""
@@ -52,6 +55,8 @@ class World:
         """Called under the lock after every change, before waiters wake; must not block."""
         self.on_fault: list[Callable[[Fault, bool], None]] = []
         """Called under the lock with each fault put in force (True) or lifted (False)."""
+        self.writes: Writes | None = None
+        """Keeps the age of the data on volumes true, once the estate is furnished."""
         self._recorded = local()
         self._timers: tuple[list[Timer], list[Timer]] = ([], [])  # estate clock, real clock
         self._order = itertools.count()
