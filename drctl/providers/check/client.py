@@ -240,6 +240,8 @@ def _cut_at(connection: socket.socket, seconds: float) -> Iterator[None]:
         raise
     finally:
         timer.cancel()
+    if expired.is_set():  # an answer without a stated length ends where the connection was cut
+        raise TimeoutError
 
 
 def _reason(error: Exception, timeout: float) -> str:
