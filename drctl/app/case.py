@@ -77,7 +77,7 @@ class Case:
 
 def load_case(context: Context, files: Files, mode: Mode, parameters: Mapping[str, JsonValue]) -> Case:
     """Load, expand and lint for a new run; raise ``DrctlError`` (exit 2) with every problem of both files."""
-    secrets = SecretStore()
+    secrets = SecretStore(files.inventory.absolute().parent)
     problems: list[Problem] = []
     runbook = inventory = None
     try:
@@ -96,7 +96,7 @@ def load_case(context: Context, files: Files, mode: Mode, parameters: Mapping[st
 
 def parse_case(registry: Registry, texts: tuple[str, str], files: Files, given: Given) -> Case:
     """Load from a run's own copies (runbook, inventory); relative paths start where ``files`` were."""
-    secrets = SecretStore()
+    secrets = SecretStore(files.inventory.absolute().parent)
     inventory = parse_inventory(
         texts[1], str(files.inventory), files.inventory.parent, registry, secrets.resolve
     )

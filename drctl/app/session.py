@@ -45,7 +45,7 @@ class Session:
 @contextmanager
 def open_session(context: Context, directory: RunDirectory, case: Case) -> Iterator[Session]:
     """Open a run's journal for its engine; what it already holds is folded."""
-    file = JournalFile(directory.journal, context.clock, case.secrets.redact)
+    file = JournalFile(directory.journal, context.clock, case.secrets.redactor.tree)
     records = file.commit()
     with Journal(file) as journal:
         yield Session(context, directory, Ledger(journal, records))

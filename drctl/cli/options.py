@@ -1,0 +1,106 @@
+"""The options that several verbs share, and how their texts become values."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime, time
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+from drctl.core.problem import DrctlError, Problem
+
+Runbook: TypeAlias = Annotated[
+    Path, typer.Argument(metavar="RUNBOOK", help="The runbook, a YAML file.", show_default=False)
+]
+Inventory: TypeAlias = Annotated[
+    Path,
+    typer.Option(
+        "-i", "--inventory", envvar="DRCTL_INVENTORY", help="The inventory, a YAML file.", show_default=False
+    ),
+]
+Parameters: TypeAlias = Annotated[
+    list[str],
+    typer.Option(
+        "-p", "--parameter", metavar="KEY=VALUE", help="A parameter of the runbook.", show_default=False
+    ),
+]
+Home: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--home",
+        envvar="DRCTL_HOME",
+        help="Where runs live; default the state directory.",
+        show_default=False,
+    ),
+]
+Json: TypeAlias = Annotated[
+    bool, typer.Option("--json", help="One JSON document or event per line on stdout.")
+]
+Plain: TypeAlias = Annotated[
+    bool, typer.Option("--plain", help="One line per event; the default without a terminal.")
+]
+NoColor: TypeAlias = Annotated[bool, typer.Option("--no-color", envvar="NO_COLOR", help="No colours.")]
+Yes: TypeAlias = Annotated[bool, typer.Option("--yes", help="Ask no confirmation; needs --reason.")]
+Reason: TypeAlias = Annotated[str, typer.Option("--reason", help="Why; journaled.", show_default=False)]
+AnswersFile: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--answers",
+        metavar="FILE",
+        help="Answers to gates and manual steps, given beforehand.",
+        show_default=False,
+    ),
+]
+RunReference: TypeAlias = Annotated[
+    str, typer.Argument(metavar="[RUN]", help="A run's id, a unique prefix of one, or last.")
+]
+RunName: TypeAlias = Annotated[
+    str,
+    typer.Argument(metavar="RUN", help="A run's id, a unique prefix of one, or last.", show_default=False),
+]
+StepName: TypeAlias = Annotated[
+    str, typer.Argument(metavar="STEP", help="A step's id, e.g. promote[pacs_vm].break.", show_default=False)
+]
+
+
+def parse_parameters(given: list[str]) -> dict[str, str]:
+    """Return ``-p KEY=VALUE`` texts as a mapping; raise ``DrctlError`` for one without ``=``."""
+    pairs = [text.partition("=") for text in given]
+    bad = [key for key, equals, _ in pairs if not equals]
+    if bad:
+        raise DrctlError(Problem(code="parameter", summary=f"-p {bad[0]}: write it as KEY=VALUE"))
+    return {key: value for key, _, value in pairs}
+
+
+def parse_instant(text: str | None, option: str, now: datetime) -> datetime | None:
+    """Return an instant given as ISO 8601 or ``HH:MM`` (today, local time); raise ``DrctlError``."""
+    if text is None:
+        return None
+    local = now.astimezone()
+    try:
+        if text[2:3] == ":":
+            return datetime.combine(local.date(), time.fromisoformat(text), local.tzinfo).astimezone(UTC)
+        instant = datetime.fromisoformat(text)
+    except ValueError as error:
+        hint = "Write 03:12 (today, local time) or 2026-01-31T03:12:00+01:00."
+        raise DrctlError(
+            Problem(code="instant", summary=f"{option} {text}: not a time", hint=hint)
+        ) from error
+    return (instant if instant.tzinfo else instant.replace(tzinfo=local.tzinfo)).astimezone(UTC)
+
+
+def require_reason(*, yes: bool, reason: str) -> None:
+    """Raise ``DrctlError`` when ``--yes`` comes without a reason."""
+    if yes and not reason:
+        raise DrctlError(
+            Problem(
+                code="reason", summary="--yes needs --reason", hint="The journal keeps who went on and why."
+            )
+        )
+
+
+def has_terminal() -> bool:
+    """Say whether a person can be asked: both input and output are terminals."""
+    return sys.stdin.isatty() and sys.stdout.isatty()

@@ -1,0 +1,99 @@
+"""What ``plan``, ``precheck`` and the starting verbs have in common: load, look, show."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+import typer
+
+from drctl.app.case import Case, Files, load_case
+from drctl.app.context import Context
+from drctl.app.start import state_losses
+from drctl.cli.options import parse_parameters
+from drctl.console.plan import PlanView, check_lines, step_lines, summary_lines
+from drctl.core.excerpt import render_problem
+from drctl.engine.plan import Plan
+
+Mode = Literal["failover"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a planning verb was asked for."""
+
+    runbook: Path
+    inventory: Path
+    parameters: Sequence[str]
+    mode: Mode
+
+    @property
+    def files(self) -> Files:
+        """Return the two files."""
+        return Files(self.runbook, self.inventory)
+
+
+def load(context: Context, asked: Asked, *, quiet: bool) -> Case:
+    """Load the case; its warnings go to stderr."""
+    case = load_case(context, asked.files, asked.mode, parse_parameters(list(asked.parameters)))
+    for warning in () if quiet else case.warnings:
+        typer.echo(render_problem(warning), err=True)
+    return case
+
+
+def announce(case: Case) -> None:
+    """Say on stderr what is about to be read: a dead site makes it take a few seconds."""
+    endpoints = len(case.inventory.endpoints)
+    steps = len(case.expansion.steps) + len(case.expansion.prechecks)
+    typer.echo(f"Reading {steps} steps and checks on {endpoints} endpoints…", err=True)
+
+
+def view(case: Case, plan: Plan, incident: datetime) -> PlanView:
+    """Return what there is to show of a plan."""
+    sites = case.inventory.sites
+    source, target = case.expansion.source, case.expansion.target
+    return PlanView(
+        mode=case.mode,
+        source=sites[source].title or source,
+        target=sites[target].title or target,
+        steps=tuple(planned.event() for planned in plan.steps),
+        checks=tuple((checked.step.id, checked.finding) for checked in plan.checks),
+        losses=state_losses(plan.losses(), incident),
+        digest=plan.digest,
+    )
+
+
+def show(shown: PlanView, *, as_json: bool, steps: bool = True, every: bool = False) -> None:
+    """Print a plan: one JSON document, or prechecks, steps and summary as text."""
+    if as_json:
+        typer.echo(json.dumps(document(shown), ensure_ascii=False))
+        return
+    if shown.checks:
+        typer.echo("Prechecks")
+        for line in check_lines(shown.checks, every=every):
+            typer.echo(line)
+    if steps:
+        for line in step_lines(shown.steps):
+            typer.echo(line)
+    if shown.steps:
+        typer.echo("")
+        for line in summary_lines(shown):
+            typer.echo(line)
+
+
+def document(shown: PlanView) -> dict[str, object]:
+    """Return a plan as ``--json`` prints it."""
+    return {
+        "kind": "plan" if shown.steps else "precheck",
+        "mode": shown.mode,
+        "source": shown.source,
+        "target": shown.target,
+        "digest": shown.digest,
+        "checks": [{"check": name, **finding.model_dump(mode="json")} for name, finding in shown.checks],
+        "losses": [loss.model_dump(mode="json") for loss in shown.losses],
+        "steps": [step.model_dump(mode="json") for step in shown.steps],
+    }

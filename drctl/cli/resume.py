@@ -1,0 +1,93 @@
+"""``drctl resume``: go on with a stopped run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from drctl.app.context import system_context
+from drctl.app.resume import Resumption, decline, go_on, resuming
+from drctl.cli.options import (
+    AnswersFile,
+    Home,
+    Json,
+    NoColor,
+    Plain,
+    Reason,
+    RunReference,
+    Yes,
+    has_terminal,
+    require_reason,
+)  # fmt: skip
+from drctl.cli.running import Display, audience, conclude, read_answers
+from drctl.cli.verbs import exit_codes
+from drctl.console.table import reconciled_lines
+from drctl.core.problem import DrctlError, ExitCode, Problem
+
+app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
+
+
+@app.command(
+    epilog="Examples: drctl resume last; drctl resume 20260131 --yes --reason 'reality checked by hand'\n\n"
+    + exit_codes(0, 1, 2, 4, 5, 6, 7, 8, 130, 143)
+)
+def resume(
+    run: RunReference = "last",
+    yes: Yes = False,
+    reason: Reason = "",
+    answers: AnswersFile = None,
+    accept_changes: Annotated[
+        bool,
+        typer.Option("--accept-changes", help="Go on with the edited runbook or inventory; needs --reason."),
+    ] = False,
+    home: Home = None,
+    json_: Json = False,
+    plain: Plain = False,
+    no_color: NoColor = False,
+) -> None:
+    """Go on with a stopped run: reality is read again before the journal is believed."""
+    require_reason(yes=yes or accept_changes, reason=reason)
+    display = Display(json_, plain, not no_color, has_terminal())
+    continue_run(run, home, display, yes=yes, reason=reason, answers=answers, accept_changes=accept_changes)
+
+
+def continue_run(
+    run: str,
+    home: Path | None,
+    display: Display,
+    *,
+    yes: bool,
+    reason: str,
+    answers: Path | None = None,
+    accept_changes: bool = False,
+) -> None:
+    """Own the run, show what is found, ask where it must be asked, and execute."""
+    context = system_context(home)
+    prepared = read_answers(answers)
+    typer.echo(f"Reading reality before going on with {run}…", err=True)
+    with resuming(context, run, accept_changes=accept_changes) as resumption:
+        for line in reconciled_lines(resumption.reality.table):
+            typer.echo(line, err=True)
+        _agree(resumption, context.actor, yes=yes)
+        with audience(context, display, prepared) as watching:
+            ended = go_on(resumption, context.actor, reason, watching)
+    conclude(ended, as_json=display.as_json)
+
+
+def _agree(resumption: Resumption, by: str, *, yes: bool) -> None:
+    """Ask a person about what was not approved; raise ``DrctlError`` (exit 6) when nobody agrees."""
+    asked = resumption.consent
+    if not asked or yes:
+        return
+    for line in asked:
+        typer.echo(f"  {line}", err=True)
+    if has_terminal() and typer.confirm("Go on?", err=True):
+        return
+    decline(resumption, by)
+    hint = f"drctl resume {resumption.session.directory.id} --yes --reason '…'"
+    problem = Problem(
+        code="consent", summary="going on needs a person's consent", detail="; ".join(asked), hint=hint
+    )
+    raise DrctlError(problem, exit_code=ExitCode.DRIFTED)

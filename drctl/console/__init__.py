@@ -1,0 +1,1 @@
+"""What a terminal shows: projections of events; the only package that draws."""
