@@ -26,7 +26,11 @@ def test_a_policy_and_its_rules_from_birth_to_end(lyon, policy):
     changed = lyon.call("PATCH", where, {"clients": [{"match": "198.51.100.0/24"}], "superuser": "any"})
     assert changed.status == 200
     seen = lyon.get(f"{policy}?fields=rules")["rules"][0]
-    assert (seen["clients"], seen["superuser"], seen["rw_rule"]) == ([{"match": "198.51.100.0/24"}], ["any"], ["sys"])
+    assert (seen["clients"], seen["superuser"], seen["rw_rule"]) == (
+        [{"match": "198.51.100.0/24"}],
+        ["any"],
+        ["sys"],
+    )
     assert lyon.call("DELETE", where, {}).status == 200
     assert lyon.records(f"{policy}/rules") == []
     assert lyon.call("DELETE", policy, {}).status == 200
@@ -44,7 +48,9 @@ def test_a_missing_policy_has_its_own_code(lyon):
 
 
 def test_a_second_policy_of_one_name_is_refused(lyon, policy):
-    answer = lyon.call("POST", "/api/protocols/nfs/export-policies", {"name": "clinic", "svm": {"name": "svm_dr"}})
+    answer = lyon.call(
+        "POST", "/api/protocols/nfs/export-policies", {"name": "clinic", "svm": {"name": "svm_dr"}}
+    )
     assert (answer.status, answer.body["error"]["code"]) == (409, "1")
 
 
@@ -69,7 +75,9 @@ def test_a_share_and_its_acl(lyon):
     assert lyon.call("PATCH", one, {"permission": "read"}).status == 200
     assert lyon.get(one)["permission"] == "read"
     assert lyon.call("DELETE", f"{acls}/Everyone/windows", {}).status == 200
-    assert [(r["user_or_group"], r["permission"]) for r in lyon.records(f"{acls}?fields=*")] == [(who, "read")]
+    assert [(r["user_or_group"], r["permission"]) for r in lyon.records(f"{acls}?fields=*")] == [
+        (who, "read")
+    ]
     bad = lyon.call("PATCH", one, {"permission": "everything"})
     assert (bad.status, bad.body["error"]["target"]) == (400, "permission")
 
@@ -143,4 +151,9 @@ def test_svm_peers_hang_while_the_peer_site_is_dead(arrays):
 def test_the_clock_of_the_array(lyon):
     clock = lyon.records("/api/storage/snaplock/compliance-clocks")[0]
     assert clock["time"].startswith("20")
-    assert lyon.get("/api/cluster?fields=version")["version"].keys() == {"full", "generation", "major", "minor"}
+    assert lyon.get("/api/cluster?fields=version")["version"].keys() == {
+        "full",
+        "generation",
+        "major",
+        "minor",
+    }

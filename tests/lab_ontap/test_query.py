@@ -1,13 +1,16 @@
 """The query syntax, record by record."""
 
 import pytest
-from drctl.lab.ontap.errors import RestError
-from drctl.lab.ontap.query import matches, parse
-from drctl.lab.ontap.schema import Schema
 from hypothesis import given
 from hypothesis import strategies as st
 
-SCHEMA = Schema("uuid name size state lag_time nas(path export_policy(name)) aggregates(name) enabled", brief=("uuid",))
+from drctl.lab.ontap.errors import RestError
+from drctl.lab.ontap.query import matches, parse
+from drctl.lab.ontap.schema import Schema
+
+SCHEMA = Schema(
+    "uuid name size state lag_time nas(path export_policy(name)) aggregates(name) enabled", brief=("uuid",)
+)
 
 RECORD = {
     "uuid": "u1",
@@ -76,7 +79,9 @@ def test_a_quoted_literal_meets_itself_alone(text):
     assert not matches({"name": text + "x"}, "name", f'"{text}"')
 
 
-@pytest.mark.parametrize("query", ["colour=red", "fields=uuid,colour", "order_by=colour", "nas.colour=x", "uuidx=1"])
+@pytest.mark.parametrize(
+    "query", ["colour=red", "fields=uuid,colour", "order_by=colour", "nas.colour=x", "uuidx=1"]
+)
 def test_unknown_names_are_unexpected_arguments(query):
     with pytest.raises(RestError) as refused:
         parse(query, SCHEMA, ())
@@ -84,7 +89,9 @@ def test_unknown_names_are_unexpected_arguments(query):
     assert refused.value.target in {"colour", "nas.colour", "uuidx"}
 
 
-@pytest.mark.parametrize("query", ["max_records=0", "return_timeout=121", "return_timeout=x", "return_records=maybe"])
+@pytest.mark.parametrize(
+    "query", ["max_records=0", "return_timeout=121", "return_timeout=x", "return_records=maybe"]
+)
 def test_values_out_of_range_are_refused(query):
     with pytest.raises(RestError) as refused:
         parse(query, SCHEMA, ())
@@ -113,4 +120,8 @@ def test_a_flag_wants_a_boolean():
 def test_sorting_puts_numbers_in_numeric_order():
     records = [{"uuid": u, "size": s} for u, s in (("a", 9), ("b", 1000), ("c", 10))]
     assert [r["uuid"] for r in parse("order_by=size", SCHEMA, ()).sort(records, ("uuid",))] == ["a", "c", "b"]
-    assert [r["uuid"] for r in parse("order_by=size desc", SCHEMA, ()).sort(records, ("uuid",))] == ["b", "c", "a"]
+    assert [r["uuid"] for r in parse("order_by=size desc", SCHEMA, ()).sort(records, ("uuid",))] == [
+        "b",
+        "c",
+        "a",
+    ]

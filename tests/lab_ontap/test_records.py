@@ -1,10 +1,11 @@
 """Nested and dotted JSON, durations, and the fields a record shows."""
 
 import pytest
-from drctl.lab.ontap.records import as_bool, format_duration, nest, parse_duration, put, value, values
-from drctl.lab.ontap.schema import Schema, parse_names, without_links
 from hypothesis import given
 from hypothesis import strategies as st
+
+from drctl.lab.ontap.records import as_bool, format_duration, nest, parse_duration, put, value, values
+from drctl.lab.ontap.schema import Schema, parse_names, without_links
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])
 TREES = st.recursive(
@@ -44,7 +45,8 @@ def test_durations_come_back_as_they_went(seconds):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "PT0S"), (30942, "PT8H35M42S"), (172803, "P2DT3S"), (86400, "P1D"), (60, "PT1M")]
+    ("seconds", "text"),
+    [(0, "PT0S"), (30942, "PT8H35M42S"), (172803, "P2DT3S"), (86400, "P1D"), (60, "PT1M")],
 )
 def test_durations_are_written_as_the_documentation_writes_them(seconds, text):
     assert format_duration(seconds) == text
@@ -63,7 +65,9 @@ def test_values_reach_through_lists():
     assert record["new"] == {"name": "x"}
 
 
-@pytest.mark.parametrize(("given", "meant"), [(True, True), ("True", True), ("false", False), ("yes", None), (1, None)])
+@pytest.mark.parametrize(
+    ("given", "meant"), [(True, True), ("True", True), ("false", False), ("yes", None), (1, None)]
+)
 def test_booleans_come_as_strings_too(given, meant):
     assert as_bool(given) is meant
 

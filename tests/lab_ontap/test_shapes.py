@@ -23,7 +23,9 @@ def kinds(record, prefix=""):
             for item in value:
                 found |= kinds(item, at + "[].")
         else:
-            found[at] = "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value)
+            found[at] = (
+                "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value)
+            )
     return found
 
 
@@ -38,7 +40,9 @@ def assert_alike(mine, real):
 
 def test_the_cluster(lyon):
     mine, real = assert_alike(lyon.get("/api/cluster"), sample("cluster"))
-    missing = {n for n in real.keys() - mine.keys() if not n.startswith(("metric", "statistics", "certificate"))}
+    missing = {
+        n for n in real.keys() - mine.keys() if not n.startswith(("metric", "statistics", "certificate"))
+    }
     assert not missing
 
 
@@ -51,7 +55,9 @@ def test_volumes_without_junction_as_recorded_with_all_cheap_fields(lyon):
     for record in mine["records"]:
         mine_kinds, real_kinds = assert_alike(record, recorded[record["type"]])
         assert record.keys() >= recorded[record["type"]].keys() - {"status"}
-        invented = {n for n in mine_kinds.keys() - real_kinds.keys() if not n.startswith(("space", "nas", "clone"))}
+        invented = {
+            n for n in mine_kinds.keys() - real_kinds.keys() if not n.startswith(("space", "nas", "clone"))
+        }
         assert invented <= {"snapshot_policy.name", "guarantee.type", "guarantee.honored", "language"}
         assert "path" not in record["nas"], "nas.path is expensive: it comes only when named"
 

@@ -138,8 +138,8 @@ def _render_destination(array: Array, mirror: Mirror) -> Record:
 
 def _list(call: Call) -> list[Record]:
     array = call.array
-    sources = ("list_destinations_only", "source_only", "source_info_only")
-    if any(call.query.flag(name) for name in sources):
+    at_source = {"source_only", "source_info_only"} & set(_delete_flags(call))
+    if at_source or call.query.flag("list_destinations_only"):
         return [_render_destination(array, m) for m in mirrors.destinations_of(array.world, array.cluster)]
     return [_render(array, mirror) for mirror in array.cluster.mirrors.values()]
 
@@ -228,12 +228,12 @@ def _change_state(call: Call, mirror: Mirror, state: str) -> Outcome:
         call.array.world,
         call.array.cluster,
         mirror,
-        state,
+        "snapmirrored" if state == "in_sync" else state,
         force=call.query.flag("force"),
         restore_to=string(call.body, "restore_to_snapshot"),
         validate_only=call.dry,
     )
-    return Outcome() if call.dry else Outcome(job)
+    return Outcome(job)
 
 
 def _refuse_svm_dr(call: Call) -> None:
@@ -245,11 +245,16 @@ def _refuse_svm_dr(call: Call) -> None:
             raise RestError(400, code, f'Flag "{flag}" applies only to relationships of SVMs.', flag)
 
 
-def _remove(call: Call, record: Record) -> Outcome:
+def _delete_flags(call: Call) -> list[str]:
     names = ("destination_only", "source_only", "source_info_only")
     asked = [name for name in names if call.query.flag(name)]
     if len(asked) > 1:
-        raise RestError(400, 2, f"{' and '.join(asked)} exclude each other.", asked[1])
+        raise RestError(400, 13303855, "Only one of the delete options can be given.", asked[1])
+    return asked
+
+
+def _remove(call: Call, record: Record) -> Outcome:
+    asked = _delete_flags(call)
     mirror = find(call, text(record, "uuid"))
     job = mirrors.delete(
         call.array.world,
