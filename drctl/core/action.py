@@ -73,11 +73,16 @@ class DataLoss:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The difference between the world and the wish; never empty."""
+    """The difference between the world and the wish; never empty.
+
+    ``opaque``: no reading will ever show that it is made (a command without a guard); that ``apply``
+    returned is all the proof there is.
+    """
 
     summary: str
     fields: tuple[Field, ...]
     loss: DataLoss | None = None
+    opaque: bool = False
 
 
 @dataclass(frozen=True, slots=True)

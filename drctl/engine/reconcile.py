@@ -94,7 +94,7 @@ def _row(
         reality, will = _doubtful(record, operation, seen)
         said = "indeterminate" if record.state is State.INDETERMINATE else "started, no end journaled"
         return ev.Reconciled(step=record.id, journal=said, reality=reality, will=will)
-    if not isinstance(seen, Look) or seen.change is None or operation.touches() & later:
+    if not isinstance(seen, Look) or seen.change is None or seen.change.opaque or operation.touches() & later:
         return None
     return ev.Reconciled(
         step=record.id,

@@ -149,7 +149,10 @@ class Worker:
                     return operation
                 seen, change = again, again.change
                 continue
-            self._confirm(operation, deadline)
+            if change.opaque:
+                self._finish("applied", seen)
+            else:
+                self._confirm(operation, deadline)
             return operation
         return operation
 

@@ -70,7 +70,8 @@ class RunCommand(Action[Host, CommandState]):
             return None
         line = shlex.join(self.command)
         if self.unless is None:
-            return Change(f"run `{line}` (nothing can show that it is done)", (Field("command", None, line),))
+            summary = f"run `{line}` (nothing can show that it is done)"
+            return Change(summary, (Field("command", None, line),), opaque=True)
         guard = Field("guard", f"`{shlex.join(self.unless)}` fails", "succeeds")
         return Change(f"run `{line}`", (Field("command", None, line), guard))
 
