@@ -59,7 +59,7 @@ class Addresses:
             parsed = ip_address(address)
         except ValueError:
             return address
-        if parsed.is_loopback or parsed == IPv4Address("0.0.0.0"):  # noqa: S104 - a wildcard is left alone
+        if parsed.is_loopback or parsed == IPv4Address("0.0.0.0"):
             return address
         prefix, _, last = address.rpartition(".")
         third = self._thirds.setdefault(prefix, len(self._thirds) + 1)

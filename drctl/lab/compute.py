@@ -30,7 +30,7 @@ class VimFault(Exception):
         self.detail = detail
 
 
-class StillRunning(Exception):  # noqa: N818 - not an error
+class StillRunning(Exception):
     """Raised by a task's work that goes on: something else will end the task."""
 
 

@@ -25,6 +25,7 @@ class Connection:
             self._generation = world.site(site).generation
         self._sock = sock
         self._closed = False
+        self._held = b""
         self._timeout: float | None = None
 
     def start_tls(self, context: ssl.SSLContext) -> None:
@@ -51,9 +52,11 @@ class Connection:
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         """Read; a site that died before the bytes arrived never reads them."""
-        data = self._sock.recv(size, flags)
+        data = self._held or self._sock.recv(size, flags)
+        self._held = data  # not lost when the site stays away for longer than the timeout
         self._await_site()
-        return data
+        self._held = data[size:]
+        return data[:size]
 
     def send(self, data: bytes, flags: int = 0) -> int:
         """Write, once the site is reachable."""

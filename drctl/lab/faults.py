@@ -43,7 +43,7 @@ FAULTS = (
 """Every fault the lab knows."""
 
 
-class UnknownFault(ValueError):  # noqa: N818 - reads as what it is
+class UnknownFault(ValueError):
     """A fault name the lab does not know."""
 
 

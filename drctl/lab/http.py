@@ -32,7 +32,7 @@ class Response:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-class BadRequest(ValueError):  # noqa: N818 - named as its status
+class BadRequest(ValueError):
     """The bytes are no HTTP request that the lab understands."""
 
 

@@ -7,20 +7,20 @@ netapp.ontap issue 348, unless ``force`` overrides the check.
 
 from __future__ import annotations
 
-
 from drctl.lab import snapshots, transfers
 from drctl.lab.model import Cluster, Job, Mirror, Snapshot, Transfer, Volume
+from drctl.lab.relations import create, delete, peer_time, reverse
 from drctl.lab.storage import (
     JOB_TIME,
     Refusal,
     close_job,
     ends,
     find_snapshot,
+    missing,
     open_job,
     peer_refusal,
     start_job,
 )
-from drctl.lab.relations import create, delete, peer_time, reverse
 from drctl.lab.transfers import BUSY, abort
 from drctl.lab.transfers import active as active_transfer
 from drctl.lab.world import World
@@ -240,9 +240,11 @@ def start_transfer(world: World, cluster: Cluster, mirror: Mirror, snapshot: str
     """POST a transfer: initialize or update by state; not a job.
 
     Raises:
-        Refusal: 13303844 (one runs, or the state allows none), 6619546.
+        Refusal: 13303844 (one runs, or the state allows none), 6619546; 4, the relationship is gone.
     """
     with world.lock:
+        if mirror.uuid not in cluster.mirrors:
+            raise missing()
         if active_transfer(mirror):
             raise Refusal(409, 13303844, f"Update failed. Reason: {BUSY}")
         if mirror.state in ("paused", "broken_off") or mirror.quiescing:

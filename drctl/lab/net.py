@@ -277,6 +277,6 @@ class Net:
             return app(request)
         except Severed:
             raise
-        except Exception:  # a bug in a façade must show as a broken server, not as a silent one
+        except Exception:  # noqa: BLE001 - a bug in a façade must show as a broken server, not as a silent one
             _LOG.exception("%s %s failed in %s", request.method, request.path, name)
             return Response(500, b"internal error", {"Content-Type": "text/plain"})

@@ -129,5 +129,5 @@ class Pki:
         lines = []
         for endpoint, address, port in hosts:
             public = self.host_key(endpoint).with_suffix(".pub").read_text(encoding="ascii").strip()
-            lines.append(f"[{address}]:{port} {public}\n" if port != 22 else f"{address} {public}\n")  # noqa: PLR2004 - ssh
+            lines.append(f"[{address}]:{port} {public}\n" if port != 22 else f"{address} {public}\n")
         self.known_hosts.write_text("".join(lines), encoding="ascii")

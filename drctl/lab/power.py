@@ -208,6 +208,8 @@ def power_off(world: World, vcenter: VCenter, vm: Vm) -> Task:
 def shutdown_guest(world: World, vcenter: VCenter, vm: Vm) -> None:
     """ShutdownGuest, returns at once; ToolsUnavailable when tools do not run."""
     with world.lock:
+        if vm.moref not in vcenter.vms:
+            raise VimFault("ManagedObjectNotFound", "The object has already been deleted.", obj=vm.moref)
         if vm.power == "poweredOff":
             raise invalid_power(vm, "poweredOn")
         if not vm.booted:

@@ -60,7 +60,7 @@ def create(
             raise Refusal(
                 400, 13303873, "The state can only be given together with create_destination.", "state"
             )
-        target = _target(world, cluster, origin, source, destination, create=create_destination)
+        target = _target(cluster, origin, source, destination, create=create_destination)
         mirror = Mirror(
             new_uuid(),
             origin.endpoint,
@@ -93,9 +93,7 @@ def _source_cluster(world: World, cluster: Cluster, source: str) -> Cluster:
     return found
 
 
-def _target(
-    world: World, cluster: Cluster, origin: Cluster, source: str, destination: str, *, create: bool
-) -> Volume:
+def _target(cluster: Cluster, origin: Cluster, source: str, destination: str, *, create: bool) -> Volume:
     svm, _, name = destination.partition(":")
     found = find_volume(cluster, svm, name)
     if found is not None:

@@ -36,6 +36,7 @@ def copy_of(snapshot: Snapshot) -> Snapshot:
         dict(snapshot.files),
         dict(snapshot.data_at),
         snapshot.label,
+        snapshot.comment,
         {"snapmirror"},
     )
 

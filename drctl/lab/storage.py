@@ -27,7 +27,7 @@ PEER_TIMEOUT = 20.0
 """Estate seconds until a call gives up on an unreachable peer."""
 
 
-class Refusal(Exception):  # noqa: N818 - what the array does
+class Refusal(Exception):
     """The array says no: HTTP status, ONTAP code, message and the field it points at."""
 
     def __init__(self, status: int, code: int, message: str, target: str | None = None) -> None:

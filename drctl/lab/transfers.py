@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from drctl.lab import snapshots
 from drctl.lab.model import Cluster, Mirror, Snapshot, Transfer, Volume
-from drctl.lab.storage import PEER_TIMEOUT, Refusal, ends, find_snapshot, new_uuid, peer_refusal, peers_answer
+from drctl.lab.storage import (
+    PEER_TIMEOUT,
+    Refusal,
+    ends,
+    find_snapshot,
+    missing,
+    new_uuid,
+    peer_refusal,
+    peers_answer,
+)
 from drctl.lab.world import World
 from drctl.lab.writes import data_of
+
+Kind = Literal["initialize", "update", "resync"]
 
 TRANSFER_TIME = 240.0
 """Estate seconds that an ordinary transfer takes."""
@@ -35,7 +48,7 @@ def linked(world: World, mirror: Mirror) -> bool:
 
 
 def begin(
-    world: World, mirror: Mirror, kind: str, snapshot: str | None = None, *, hangs: bool = False
+    world: World, mirror: Mirror, kind: Kind, snapshot: str | None = None, *, hangs: bool = False
 ) -> Transfer:
     """Start a transfer of a new snapshot of the source, or of the one named.
 
@@ -47,11 +60,10 @@ def begin(
     source, target = ends(world, mirror)
     moved = 2 * _GIB + int(mirror.uuid[:4], 16) * 100_000
     full = target.used if target else moved
-    types = {"initialize": "initialize", "resync": "resync"}
     transfer = Transfer(
         new_uuid(),
         "transferring",
-        "initialize" if types.get(kind) == "initialize" else "resync" if kind == "resync" else "update",
+        kind,
         world.now(),
         total=full if kind == "initialize" else moved,
         hangs=hangs,
@@ -164,9 +176,11 @@ def abort(world: World, cluster: Cluster, mirror: Mirror, transfer: Transfer, *,
     """PATCH a transfer to aborted or hard_aborted; it has ended two seconds later.
 
     Raises:
-        Refusal: 13303849, it is not active.
+        Refusal: 13303849, it is not active; 4, the relationship is gone.
     """
     with world.lock:
+        if mirror.uuid not in cluster.mirrors:
+            raise missing()
         if transfer.state not in ("queued", "transferring"):
             raise Refusal(
                 400, 13303849, f'The transfer state "{transfer.state}" does not allow an abort.', "state"

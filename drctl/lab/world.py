@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from threading import Condition, RLock, Thread, local
+from threading import Condition, Event, RLock, Thread, local
 from typing import TYPE_CHECKING, Final
 
 from drctl.lab.faults import Fault, Faults
@@ -62,7 +62,7 @@ class World:
         self._order = itertools.count()
         self._start = time.monotonic()
         self._skipped = 0.0
-        self._stopping = False
+        self._stopped = Event()
         self._thread = Thread(target=self._run_timers, name="lab-clock", daemon=True)
         self._thread.start()
 
@@ -121,12 +121,12 @@ class World:
 
     def _run_timers(self) -> None:
         with self.lock:
-            while not self._stopping:
+            while not self._stopped.is_set():
                 delay: float | None = None
                 for real, heap in enumerate(self._timers):
                     while heap and (heap[0].cancelled or heap[0].due <= self._clock(real=bool(real))):
                         self._fire(heap[0])
-                        if self._stopping:
+                        if self._stopped.is_set():
                             return
                     if heap:
                         away = (heap[0].due - self._clock(real=bool(real))) / (1.0 if real else self.speed)
@@ -166,7 +166,7 @@ class World:
     def stop(self) -> None:
         """End the clock; no callback runs afterwards."""
         with self.lock:
-            self._stopping = True
+            self._stopped.set()
             self.changed.notify_all()
         self._thread.join()
 
