@@ -64,7 +64,7 @@ test: .venv/.tested peers lint pytest ## create the environment, install what th
 .PHONY: peers
 peers: .venv/.tested ## install and build the servers that the tests drive drctl against
 	@tools/debian-packages.sh $(PEER_PACKAGES)
-	$(MAKE) --no-print-directory .build/vcsim
+	$(MAKE) --silent .build/vcsim
 	tools/peers/ansible.sh
 
 # Debian lays Go libraries out as a GOPATH; nothing is downloaded.

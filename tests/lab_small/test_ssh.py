@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import paramiko
 import pytest
@@ -219,7 +221,8 @@ def test_fault_reply_lost_comes_after_the_effect(lab, connect):
     lab.world.faults.add("reply-lost:dc-lyon:once")
     client = connect(lab.directory)
     assert run(client, "setspn -Q cifs/nas-pacs")[0] == 0
-    assert run(client, "setspn -S cifs/NAS-PACS CIFS-LYON")[0] == -1
+    with contextlib.suppress(EOFError):  # seen instead, when the cut comes before the client's own end of file
+        assert run(client, "setspn -S cifs/NAS-PACS CIFS-LYON")[0] == -1
     assert run(connect(lab.directory), "setspn -C cifs/NAS-PACS CIFS-LYON")[0] == 0
 
 
@@ -227,6 +230,23 @@ def test_many_sessions_at_once_on_one_connection(lab, connect):
     client = connect(lab.edge)
     channels = [client.exec_command("echo hello")[1] for _ in range(20)]
     assert [out.read() for out in channels] == [b"hello\n"] * 20
+
+
+def test_a_partition_delays_and_loses_nothing(lab, connect):
+    client = connect(lab.edge)
+    cut_off(lab, away=True)
+    with ThreadPoolExecutor() as pool:
+        asked = pool.submit(run, client, "echo still here", timeout=20)
+        with pytest.raises(TimeoutError):
+            asked.result(timeout=0.5)
+        cut_off(lab, away=False)
+        assert asked.result(timeout=10) == (0, "still here\n", "")
+
+
+def cut_off(lab, *, away):
+    with lab.world.lock:
+        lab.world.site("lyon").partitioned_from = {"*"} if away else set()
+        lab.world.touch()
 
 
 def openssh(lab, program, *arguments, stdin=""):
