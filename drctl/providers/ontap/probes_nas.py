@@ -142,11 +142,11 @@ class ExportAdmits(Probe[Client]):
     def judge(self, seen: Observation) -> Finding:
         """One refused client blocks: its host would miss the datastore."""
         values = seen.values
+        if values.get("root_policy") is None:
+            return impossible(f"SVM {self.svm} does not exist, or its root volume cannot be seen")
         if not values.get("policy_exists"):
             summary = f"export policy {self.policy} does not exist on {self.svm}"
             return Finding(Level.BLOCKER, summary, hint="ontap.volume.export creates it with its rules.")
-        if values.get("root_policy") is None:
-            return impossible(f"SVM {self.svm} does not exist, or its root volume cannot be seen")
         verdicts = values.get("clients")
         refused = list(self._refused(verdicts if isinstance(verdicts, dict) else {}, values["root_policy"]))
         if not refused:

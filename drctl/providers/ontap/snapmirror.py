@@ -79,8 +79,11 @@ class Quiesce(_OnMirror):
     def diff(self, now: MirrorState) -> Change | None:
         """Done when paused, or broken off already."""
         mirror = _present(now.mirror, self.destination)
-        if mirror.state in {"paused", "broken_off"} and not mirror.transferring:
-            return None
+        if mirror.state in {"paused", "broken_off"}:
+            if not mirror.transferring:
+                return None
+            waited = Field("transfer", mirror.transfer, None)
+            return Change(f"wait for the transfer under way to {self.destination}", (waited,))
         return Change(
             f"quiesce {self.destination}: {mirror.state} → paused",
             (Field("mirror.state", mirror.state, "paused"),),
@@ -126,14 +129,13 @@ class Break(_OnMirror):
             raise Missing(ObjectRef("volume", self.destination))
         if mirror.state == "broken_off" and now.volume.type == "rw":
             return None
-        return Change(
-            f"break {self.destination}: {mirror.state} → broken_off, volume {now.volume.type} → rw",
-            (
-                Field("mirror.state", mirror.state, "broken_off"),
-                Field("volume.type", now.volume.type, "rw"),
-            ),
-            self._loss(mirror, now),
+        fields = (
+            Field("mirror.state", mirror.state, "broken_off"),
+            Field("volume.type", now.volume.type, "rw"),
         )
+        left = tuple(field for field in fields if field.before != field.after)
+        steps = ", ".join(f"{f.name.replace('.', ' ')} {f.before} → {f.after}" for f in left)
+        return Change(f"break {self.destination}: {steps}", left, self._loss(mirror, now))
 
     def _loss(self, mirror: Mirror, now: MirrorState) -> DataLoss | None:
         """Nothing is lost of a relationship in sync: each write is at both sites before it is acknowledged."""
