@@ -93,7 +93,7 @@ class Document:
         lines[0] = lines[0][spot.column - 1 :]
         raw = "\n".join(lines)
         if raw.startswith('"'):
-            return _ESCAPE.sub(lambda match: "\0" * len(match[0]), raw)
+            return _ESCAPE.sub(lambda match: re.sub(".", "\0", match[0]), raw)  # line ends stay
         return raw.replace("''", "\0'") if raw.startswith("'") else raw
 
     def _nearest(self, keys: Keys) -> Spot:

@@ -46,6 +46,8 @@ def read_text(text: str, name: str) -> Document:
     """Read text as if it were the file ``name``; raise ``DrctlError`` with every problem of its YAML."""
     if len(text) > _MAX_BYTES:
         raise DrctlError(_unreadable(name, f"more than {_MAX_BYTES // 1_000_000} MB"))
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise DrctlError(_unreadable(name, "it holds half a character (a lone surrogate)"))
     walk = _Walk(Document(name, text))
     try:
         walk.document.data = walk.run()

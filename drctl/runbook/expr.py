@@ -151,16 +151,18 @@ class Language:
     def _parse(self, text: str) -> Expression:
         if len(text) > _MAX_LENGTH:
             raise ExpressionError(f"an expression has at most {_MAX_LENGTH} characters")
+        parser = None
         try:
             parser = Parser(self._environment, text, state="variable")
             tree = parser.parse_expression()
             if not parser.stream.eos:
-                offset = _find_word(text, str(parser.stream.current.value))
-                raise ExpressionError(f"unexpected {parser.stream.current.value!r}", offset)
+                parser.fail(f"unexpected {parser.stream.current.value!r}")
             tree.set_environment(self._environment)
             return self._analyse(text, tree)
         except TemplateSyntaxError as error:
-            raise ExpressionError(f"not an expression: {error.message}") from error
+            what = (error.message or "").replace("end of template", "end")
+            offset = _offset_of_rest(self._environment, text, parser)
+            raise ExpressionError(f"not an expression: {what}", offset) from error
         except RecursionError as error:
             raise ExpressionError("nested too deeply") from error
 
@@ -216,6 +218,21 @@ def _settle(value: object) -> object:
     if isinstance(value, (list, tuple)):
         return [_settle(one) for one in value]
     return value
+
+
+def _offset_of_rest(environment: _Environment, text: str, parser: Parser | None) -> int:
+    """Return where parsing stopped: Jinja2 itself knows lines only, so what is left is counted."""
+    starts: list[int] = []
+    at = 0
+    try:
+        for _, kind, token in environment.lexer.tokeniter(text, None, None, "variable"):
+            if kind != "whitespace":
+                starts.append(at)
+            at += len(token)
+    except TemplateSyntaxError:
+        return at
+    rest = 0 if parser is None else sum(1 for _ in parser.stream)
+    return starts[-rest] if 0 < rest <= len(starts) else max(starts[-1:], default=0)
 
 
 def _all(tree: nodes.Node, kind: type[V] | tuple[type[V], ...]) -> list[V]:
