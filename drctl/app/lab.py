@@ -1,0 +1,183 @@
+"""Runs the simulated estate as a process of its own and speaks to it over its control socket."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BufferedRWPair
+from pathlib import Path
+
+from pydantic import BaseModel, JsonValue, TypeAdapter, ValidationError
+
+from drctl.core.problem import DrctlError, ExitCode, Problem
+
+_ANSWER: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue])
+
+
+class LabInfo(BaseModel):
+    """What a lab says when it is ready: its inventory, its secrets, where to speak to it."""
+
+    inventory: Path
+    secrets: Mapping[str, str]
+    control: Path
+    speed: float
+    pid: int = 0
+    directory: Path = Path()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The lab somebody asks for: which estate, how fast, with which faults."""
+
+    inventory: Path
+    speed: float
+    faults: Sequence[str] = ()
+
+
+def environment(info: LabInfo) -> dict[str, str]:
+    """Return the variables under which drctl works on this lab."""
+    return {
+        **info.secrets,
+        "DRCTL_INVENTORY": str(info.inventory),
+        "DRCTL_HOME": os.environ.get("DRCTL_HOME") or str(info.directory / "home"),
+        "DRCTL_LAB": str(info.directory / "lab.json"),
+    }
+
+
+@contextmanager
+def foreground(wanted: Wanted) -> Iterator[LabInfo]:
+    """Serve a fresh lab in a temporary directory while the block lasts; it is removed afterwards.
+
+    Runs made meanwhile stay: their home is kept beside the lab's directory until the caller moves it.
+    """
+    directory = Path(tempfile.mkdtemp(prefix="drctl-lab-"))
+    process, info = _launch(wanted, directory, detached=False)
+    try:
+        yield info
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+
+
+def run_command(info: LabInfo, command: Sequence[str]) -> int:
+    """Run a command against a lab; return its exit status (128 + signal when it was killed)."""
+    variables = {**os.environ, **environment(info)}
+    try:
+        with _ignoring_interrupts():
+            status = subprocess.run(command, env=variables, check=False).returncode
+    except OSError as error:
+        problem = Problem(code="command", summary=f"{command[0]}: {error.strerror}")
+        raise DrctlError(problem) from error
+    return status if status >= 0 else 128 - status
+
+
+def up(wanted: Wanted, state: Path) -> LabInfo:
+    """Start a lab in the background; raise ``DrctlError`` (exit 5) when one is up already."""
+    running = find(state)
+    if running is not None:
+        problem = Problem(code="lab-up", summary=f"a lab is up, pid {running.pid}", hint="drctl lab down")
+        raise DrctlError(problem, exit_code=ExitCode.LOCKED)
+    state.mkdir(parents=True, exist_ok=True)
+    _, info = _launch(wanted, state, detached=True)
+    (state / "lab.json").write_text(info.model_dump_json(indent=2))
+    (state / "lab.json").chmod(0o600)
+    return info
+
+
+def down(state: Path) -> bool:
+    """Stop the background lab and wait for its end; False when none is up."""
+    info = find(state)
+    if info is None:
+        return False
+    with _connected(info) as stream:
+        stream.write(b'{"do": "stop"}\n')
+        stream.flush()
+        while stream.read():  # until the lab has closed its end: it is gone then
+            pass
+    (state / "lab.json").unlink(missing_ok=True)
+    return True
+
+
+def find(state: Path) -> LabInfo | None:
+    """Return the lab that is up: the one of the environment, or the background one; None when none."""
+    place = os.environ.get("DRCTL_LAB")
+    file = Path(place) if place else state / "lab.json"
+    try:
+        info = LabInfo.model_validate_json(file.read_text())
+    except (OSError, ValidationError):
+        return None
+    return info if _is_listening(info.control) else None
+
+
+def ask(info: LabInfo, do: str, **order: JsonValue) -> dict[str, JsonValue]:
+    """Send one order to a lab; raise ``DrctlError`` when it refuses or has gone."""
+    try:
+        with _connected(info) as stream:
+            stream.write(json.dumps({"do": do, **order}).encode() + b"\n")
+            stream.flush()
+            answer = _ANSWER.validate_json(stream.readline())
+    except (OSError, ValidationError) as error:
+        problem = Problem(code="lab-gone", summary=f"the lab does not answer: {error}", hint="drctl lab up")
+        raise DrctlError(problem, exit_code=ExitCode.FAILED) from error
+    if answer.pop("ok", False) is not True:
+        raise DrctlError(Problem(code="lab-refused", summary=str(answer.get("error", "refused"))))
+    return answer
+
+
+def _launch(wanted: Wanted, directory: Path, *, detached: bool) -> tuple[subprocess.Popen[str], LabInfo]:
+    command = [sys.executable, "-m", "drctl.lab", "--inventory", str(wanted.inventory)]
+    command += ["--directory", str(directory / "estate"), "--speed", str(wanted.speed)]
+    command += [part for fault in wanted.faults for part in ("--fault", fault)]
+    with (directory / "lab.log").open("w") as log:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
+        )
+    assert process.stdout is not None  # noqa: S101 - a pipe was asked for
+    line = process.stdout.readline()
+    if not line:
+        process.wait()
+        said = (directory / "lab.log").read_text().strip()
+        if not detached:
+            shutil.rmtree(directory)
+        raise DrctlError(Problem(code="lab", summary="the lab did not start", detail=said))
+    process.stdout.close()
+    info = LabInfo.model_validate_json(line).model_copy(update={"pid": process.pid, "directory": directory})
+    (directory / "lab.json").write_text(info.model_dump_json(indent=2))
+    return process, info
+
+
+@contextmanager
+def _ignoring_interrupts() -> Iterator[None]:
+    """Leave Ctrl-C to the command that runs in the foreground."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _connected(info: LabInfo) -> Iterator[BufferedRWPair]:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(120)
+        client.connect(str(info.control))
+        with client.makefile("rwb") as stream:
+            yield stream
+
+
+def _is_listening(control: Path) -> bool:
+    try:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(control))
+    except OSError:
+        return False
+    return True
