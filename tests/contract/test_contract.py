@@ -136,7 +136,8 @@ def test_a_lost_reply_converges(bench, example):
         try:
             action.apply(client, change, stand.control())
         except ProviderError as error:
-            assert error.effect_unknown, error.problem  # noqa: PT017 - a client may also recover by itself
+            # What was lost may be the answer to a preparation; and a client may recover by itself.
+            assert error.effect_unknown or error.transient, error.problem  # noqa: PT017
         assert not stand.world.faults.active("reply-lost", example.endpoint), "no reply was lost"
     with stand.connect(Access.WRITE) as client:
         if stand.left_to_do(action, client) is not None:
