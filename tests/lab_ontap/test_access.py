@@ -141,7 +141,7 @@ def test_svm_peers_hang_while_the_peer_site_is_dead(arrays):
     peer = lyon.records("/api/svm/peers?name=svm_prod&svm.name=svm_dr&fields=peer")[0]
     assert peer["peer"]["svm"]["name"] == "svm_prod"
     assert peer["peer"]["cluster"]["name"] == arrays.paris.cluster.name
-    arrays.kill("paris")
+    arrays.fault("site-down:paris")
     answer = lyon.call("GET", "/api/svm/peers?name=svm_prod&svm.name=svm_dr&fields=peer")
     assert (answer.status, answer.body["error"]["code"]) == (500, "262224")
     assert lyon.get("/api/svm/peers?name=other")["num_records"] == 0

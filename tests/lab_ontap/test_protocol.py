@@ -114,7 +114,7 @@ def test_every_change_is_logged_even_one_that_fails_and_no_read_is(arrays):
 
 
 def test_a_dead_array_does_not_answer_and_counts_the_attempt(arrays):
-    arrays.kill("paris")
+    arrays.fault("site-down:paris")
     arrays.paris.timeout = 0.3
     with pytest.raises(TimeoutError):
         arrays.paris.call("GET", "/api/cluster")

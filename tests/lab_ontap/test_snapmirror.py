@@ -72,7 +72,7 @@ def test_quiesce_break_resync_resume(lyon, mirror, path):
 
 
 def test_breaking_without_the_primary_fails_as_users_saw_and_force_overrides(arrays, lyon, path):
-    arrays.kill("paris")
+    arrays.fault("site-down:paris")
     failed = lyon.job(change(lyon, path, "broken_off"))
     assert (failed["state"], failed["code"]) == ("failure", 262224)
     assert failed["error"]["code"] == "262224"

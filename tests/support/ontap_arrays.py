@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from drctl.lab import ontap
+from drctl.lab import ontap, sites
 from drctl.lab.addresses import Addresses, Block
 from drctl.lab.model import Mirror, Volume
 from drctl.lab.net import Net
 from drctl.lab.pki import Pki
 from drctl.lab.render import Rendering
+from drctl.lab.schedule import start_schedules
 from drctl.lab.seed import build_estate
 from drctl.lab.survey import Survey
 from drctl.lab.world import World
@@ -149,12 +150,12 @@ class Arrays:
     world: World
     paris: Array
     lyon: Array
+    net: Net
 
-    def kill(self, site: str) -> None:
-        """Take a site's power away."""
-        with self.world.lock:
-            self.world.site(site).alive = False
-            self.world.touch()
+    def fault(self, fault: str) -> None:
+        """Put a fault in force and let the wires follow."""
+        self.world.faults.add(fault)
+        self.net.await_settled()
 
 
 @contextmanager
@@ -163,6 +164,8 @@ def serve_arrays(pki: Pki, speed: float = SPEED) -> Iterator[Arrays]:
     block = Block()
     rendering = Rendering(inventory(), Addresses(block.number), pki)
     world = World(build_estate(Survey(rendering.inventory, rendering.secrets)), speed=speed)
+    sites.attach(world)
+    start_schedules(world)
     net = Net(world, pki)
     found = {}
     for name, endpoint in rendering.inventory["endpoints"].items():
@@ -170,7 +173,7 @@ def serve_arrays(pki: Pki, speed: float = SPEED) -> Iterator[Arrays]:
         found[name] = Array(world, name, endpoint["host"], endpoint["port"], pki.ca_file)
     net.start()
     try:
-        yield Arrays(world, found["ontap-paris"], found["ontap-lyon"])
+        yield Arrays(world, found["ontap-paris"], found["ontap-lyon"], net)
     finally:
         net.stop()
         world.stop()

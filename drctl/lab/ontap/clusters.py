@@ -126,8 +126,7 @@ CLUSTER_PEERS = Resource(
 
 
 def _aggregate(array: Array, found: Aggregate) -> Record:
-    full = array.world.faults.active("aggregate-full", found.name) is not None
-    used = found.size if full else min(found.used, found.size)
+    used = min(found.used, found.size)
     volumes = [v for v in array.cluster.volumes.values() if v.aggregate == found.name]
     return {
         "uuid": found.uuid,

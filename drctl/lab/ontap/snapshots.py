@@ -27,6 +27,8 @@ def _render(array: Array, volume: Volume, snapshot: Snapshot) -> Record:
         "version_uuid": stable_uuid("version", snapshot.uuid),
         "_links": self_link(f"/api/storage/volumes/{volume.uuid}/snapshots/{snapshot.uuid}"),
     }
+    if snapshot.comment:
+        record["comment"] = snapshot.comment
     if snapshot.label:
         record["snapmirror_label"] = snapshot.label
     if owners:
