@@ -16,6 +16,7 @@ from drctl.core.problem import ProviderError
 from drctl.core.provider import Access
 from drctl.providers.vsphere.endpoint import VsphereEndpoint
 from drctl.providers.vsphere.faults import explain
+from drctl.providers.vsphere.sharing import Shared
 
 if TYPE_CHECKING:
     from drctl.providers.vsphere.session import Session, Wire
@@ -71,6 +72,7 @@ class Vsphere:
         self.access = access
         self.clock = clock
         self._hints: dict[str, str] = {}
+        self._shared: Shared[list[Row]] = Shared()
         self._lock = threading.Lock()
         self._live: _Live | None = None
 
@@ -104,8 +106,15 @@ class Vsphere:
         return self._connected().session.attempt(call)
 
     def rows(self, kind: str, paths: Sequence[str]) -> list[Row]:
-        """Read properties of all objects of a type, in one request per page."""
-        return self.read(f"reading {kind}s", lambda wire: _collect(wire, kind, _view(wire, kind), paths))
+        """Read properties of all objects of a type, in one request per page, shared by all who ask.
+
+        The values are shared too: change none of them.
+        """
+
+        def read() -> list[Row]:
+            return self.read(f"reading {kind}s", lambda wire: _collect(wire, kind, _view(wire, kind), paths))
+
+        return self._shared.get((kind, *paths), read)
 
     def rows_of(self, kind: str, identities: Iterable[str], paths: Sequence[str]) -> list[Row]:
         """Read properties of some objects in one request; those that are gone are left out."""

@@ -251,16 +251,18 @@ class Unmount(Action[Vsphere, UnmountState]):
         clusters, hosts = reads.read_clusters(client), reads.read_hosts(client)
         datastores = reads.read_datastores(client)
         wanted = {one.datastore for one in actions}
-        keys = {vm for one in datastores if one.name in wanted for vm in one.vms}
+        lying = reads.vms_on(client, [one for one in datastores if one.name in wanted])
+        keys = {vm for vms in lying.values() for vm in vms}
         names = {row.id: row.text("name") for row in client.rows_of("VirtualMachine", keys, ["name"])}
-        return [reads.outcome(one.compose, clusters, hosts, datastores, names) for one in actions]
+        named = {store: tuple(sorted(names.get(vm, vm) for vm in vms)) for store, vms in lying.items()}
+        return [reads.outcome(one.compose, clusters, hosts, datastores, named) for one in actions]
 
     def compose(
         self,
         clusters: list[reads.ClusterSeen],
         hosts: Mapping[str, Any],
         datastores: list[reads.DatastoreSeen],
-        names: Mapping[str, str],
+        vms: Mapping[str, tuple[str, ...]],
     ) -> UnmountState:
         """Pick what concerns this datastore."""
         cluster = reads.find_cluster(clusters, self.cluster)
@@ -274,7 +276,7 @@ class Unmount(Action[Vsphere, UnmountState]):
             moref=mine.moref,
             server=mine.server,
             path=mine.path,
-            vms=tuple(sorted(names.get(vm, vm) for vm in mine.vms)),
+            vms=vms.get(mine.moref, ()),
         )
 
     def diff(self, now: UnmountState) -> Change | None:

@@ -130,7 +130,7 @@ def _state(row: Row | None, networks: Mapping[str, tuple[NetworkSeen, frozenset[
     host = reads.identity(row.values.get("runtime.host"))
     running = row.text("runtime.powerState") == "poweredOn"
     seen = tuple(
-        NetworkSeen(one.name, one.moref, one.kind, one.key, one.switch, not host or host in hosts)
+        NetworkSeen(one.name, one.moref, one.kind, one.key, one.switch, not (host and hosts) or host in hosts)
         for one, hosts in networks.values()
     )
     cards = entries.devices(row, "VirtualEthernetCard")

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from drctl.providers.vsphere.session import Wire
 
 
+PATH = "summary.config.vmPathName"
+
+FEW = 4
+"""From so many .vmx files on, one search through a whole datastore is cheaper than one each."""
+
+
 @dataclass(frozen=True)
 class Wish:
     """The fields of ``vsphere.vm.register`` that decide what to read and where to register."""
@@ -92,18 +98,32 @@ def _read_estate(client: Vsphere) -> _Estate:
         hosts=reads.read_hosts(client),
         pools=client.rows("ResourcePool", ["name", "owner"]),
         datastores=reads.read_datastores(client),
-        vms=[entries.entry(row) for row in client.rows("VirtualMachine", entries.ENTRY)],
+        vms=[],
     )
 
 
 def read_register(client: Vsphere, wishes: Sequence[Wish]) -> list[RegisterState | ProviderError]:
     """Return the state for each wish; one bulk read for all, then the details of the VMs found."""
     estate = _read_estate(client)
-    paths = {wish.path for wish in wishes}
-    keys = [vm.moref for vm in estate.vms if vm.path in paths]
-    details = {row.id: row for row in client.rows_of("VirtualMachine", keys, entries.DETAIL)}
+    names, paths = {wish.vm for wish in wishes}, {wish.path for wish in wishes}
+    every = client.rows("VirtualMachine", ["name", PATH])
+    keys = [row.id for row in every if row.text("name") in names or row.text(PATH) in paths]
+    found = client.rows_of("VirtualMachine", keys, (*entries.ENTRY, *entries.DETAIL))
+    details = {row.id: row for row in found}
+    estate = replace(estate, vms=[entries.entry(row) for row in found])
     files = _Files(client, estate)
+    registered = {vm.path for vm in estate.vms}
+    files.prepare([wish for wish in wishes if wish.path not in registered])
     return [reads.outcome(_compose, wish, estate, details, files) for wish in wishes]
+
+
+def read_registered(client: Vsphere, wish: Wish, moref: str) -> RegisteredVm:
+    """Return a VM just registered, with its details; raise ``ProviderError`` when it is gone again."""
+    rows = client.rows_of("VirtualMachine", [moref], (*entries.ENTRY, *entries.DETAIL))
+    if not rows:
+        raise refuse("vm-vanished", f"{wish.vm} was registered and is gone again")
+    estate = _Estate([], {}, [], reads.read_datastores(client), [])
+    return _detail(entries.entry(rows[0]), rows[0], wish, estate.known, _Files(client, estate))
 
 
 class _Files:
@@ -113,12 +133,21 @@ class _Files:
         self._client = client
         self._stores = {one.name: one for one in estate.datastores}
         self._seen: dict[tuple[str, str], frozenset[str]] = {}
+        self._deep: dict[str, frozenset[str]] = {}
+
+    def prepare(self, wishes: Sequence[Wish]) -> None:
+        """Look through datastores that hold many of the .vmx files wanted in one search each."""
+        for name, store in self._stores.items():
+            if store.accessible and sum(wish.datastore == name for wish in wishes) >= FEW:
+                self._deep[name] = reads.find_all_files(self._client, store, "*.vm*x")
 
     def has(self, datastore: str, path: str) -> bool:
         """Say whether a file exists on a datastore that is mounted and accessible."""
         store = self._stores.get(datastore)
         if store is None or not store.accessible:
             return False
+        if datastore in self._deep and path.endswith((".vmx", ".vmtx")):
+            return path in self._deep[datastore]
         folder, name = posixpath.split(path)
         key = (datastore, folder)
         if key not in self._seen:
@@ -257,13 +286,14 @@ def _folder_path(folder: str, folders: list[Row]) -> str:
 
 def register(client: Vsphere, wish: Wish, folder: str, control: Control) -> str:
     """Register a VM and return its id; the folder is made when it is missing."""
-    estate = _read_estate(client)
+    estate = _Estate(reads.read_clusters(client), {}, client.rows("ResourcePool", ["name", "owner"]), [], [])
     place = estate.place(wish.pool)
     if place is None:
         raise refuse("no-pool", f"this vCenter has no resource pool or cluster {wish.pool}")
     cluster, pool = place
-    host = next((key for key, one in estate.hosts.items() if one.name == wish.host), None)
-    target = ensure_folder(client, cluster.moref, folder)
+    hosts = reads.read_hosts(client) if wish.host else {}
+    host = next((key for key, one in hosts.items() if one.name == wish.host), None)
+    target = ensure_folder(client, cluster, folder)
     template = wish.vmx.endswith(".vmtx")
 
     def issue(wire: Wire) -> Any:
@@ -278,7 +308,7 @@ def register(client: Vsphere, wish: Wish, folder: str, control: Control) -> str:
     return reads.identity(client.run(f"registering {wish.vm} from {wish.path}", issue, control))
 
 
-def ensure_folder(client: Vsphere, cluster: str, path: str) -> str:
+def ensure_folder(client: Vsphere, cluster: reads.ClusterSeen, path: str) -> str:
     """Return the id of a VM folder of the cluster's datacenter, made part by part where missing."""
     here = _vm_folder(client, cluster)
     for part in filter(None, path.split("/")):
@@ -286,16 +316,15 @@ def ensure_folder(client: Vsphere, cluster: str, path: str) -> str:
     return here
 
 
-def _vm_folder(client: Vsphere, cluster: str) -> str:
+def _vm_folder(client: Vsphere, cluster: reads.ClusterSeen) -> str:
     """Return the VM folder of the datacenter a cluster is in."""
     centers = {row.id: row for row in client.rows("Datacenter", ["name", "vmFolder"])}
     parents = {row.id: reads.identity(row.values.get("parent")) for row in client.rows("Folder", ["parent"])}
-    row = client.rows_of("ComputeResource", [cluster], ["parent"])
-    above = reads.identity(row[0].values.get("parent")) if row else ""
+    above = cluster.parent
     while above in parents:
         above = parents[above]
     if above not in centers:
-        raise refuse("no-datacenter", f"cluster {cluster} is in no datacenter")
+        raise refuse("no-datacenter", f"cluster {cluster.name} is in no datacenter")
     return reads.identity(centers[above].values.get("vmFolder"))
 
 

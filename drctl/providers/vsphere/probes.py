@@ -234,7 +234,9 @@ class InventoryComplete(Probe[Vsphere]):
         if store is None:
             return Observation({"exists": False})
         rows = client.rows_of(
-            "VirtualMachine", store.vms, ["name", "summary.config.template", "summary.config.vmPathName"]
+            "VirtualMachine",
+            reads.vms_on(client, [store]).get(store.moref, ()),
+            ["name", "summary.config.template", "summary.config.vmPathName"],
         )
         names = {row.text("name") for row in rows}
         used = {reads.split_path(row.text("summary.config.vmPathName"))[1] for row in rows}

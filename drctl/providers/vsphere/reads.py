@@ -7,7 +7,7 @@ objects, whatever their number.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -29,6 +29,8 @@ class ClusterSeen:
     hosts: tuple[str, ...]
     root_pool: str
     drs: bool
+    parent: str = ""
+    """Id of the folder it is in."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,6 @@ class DatastoreSeen:
     path: str
     mounts: Mapping[str, tuple[bool, str]]
     """Host id to (accessible, access mode)."""
-    vms: tuple[str, ...]
     browser: Any = field(repr=False, compare=False, default=None)
 
     @property
@@ -58,7 +59,7 @@ def identity(value: Any) -> str:
 
 def read_clusters(client: Vsphere) -> list[ClusterSeen]:
     """Return every cluster, and every host outside one."""
-    rows = client.rows("ComputeResource", ["name", "host", "resourcePool", "configurationEx"])
+    rows = client.rows("ComputeResource", ["name", "host", "resourcePool", "configurationEx", "parent"])
     return [
         ClusterSeen(
             name=row.text("name"),
@@ -66,6 +67,7 @@ def read_clusters(client: Vsphere) -> list[ClusterSeen]:
             hosts=tuple(identity(host) for host in row.values.get("host") or ()),
             root_pool=identity(row.values.get("resourcePool")),
             drs=_drs(row.values.get("configurationEx")),
+            parent=identity(row.values.get("parent")),
         )
         for row in rows
     ]
@@ -92,7 +94,7 @@ def read_hosts(client: Vsphere) -> dict[str, HostSeen]:
 
 def read_datastores(client: Vsphere) -> list[DatastoreSeen]:
     """Return every datastore."""
-    paths = ["name", "summary.accessible", "info", "host", "vm", "browser"]
+    paths = ["name", "summary.accessible", "info", "host", "browser"]
     return [_datastore(row) for row in client.rows("Datastore", paths)]
 
 
@@ -110,9 +112,14 @@ def _datastore(row: Row) -> DatastoreSeen:
         server=str(nas.remoteHost or "") if nas else "",
         path=str(nas.remotePath or "") if nas else "",
         mounts=mounts,
-        vms=tuple(identity(vm) for vm in row.values.get("vm") or ()),
         browser=row.values.get("browser"),
     )
+
+
+def vms_on(client: Vsphere, datastores: Iterable[DatastoreSeen]) -> dict[str, tuple[str, ...]]:
+    """Return the ids of the VMs registered on each datastore, by the datastore's id."""
+    rows = client.rows_of("Datastore", [one.moref for one in datastores], ["vm"])
+    return {row.id: tuple(identity(vm) for vm in row.values.get("vm") or ()) for row in rows}
 
 
 def same_export(one: DatastoreSeen, server: str, path: str) -> bool:

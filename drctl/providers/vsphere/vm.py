@@ -68,10 +68,7 @@ class Register(Action[Vsphere, RegisterState]):
     @classmethod
     def read_many(cls, actions: Sequence[Self], client: Vsphere) -> list[RegisterState | ProviderError]:
         """Read clusters, hosts, pools, datastores and VMs once for all."""
-        wishes = [
-            placing.Wish(one.vm, one.datastore, one.vmx, one.pool, one.host, one.also_on) for one in actions
-        ]
-        return placing.read_register(client, wishes)
+        return placing.read_register(client, [one.wish(one.host) for one in actions])
 
     def diff(self, now: RegisterState) -> Change | None:
         """Compare the entry with the wish."""
@@ -184,11 +181,7 @@ class Register(Action[Vsphere, RegisterState]):
         now = self.read(client)
         if self.diff(now) is None:
             return
-        if now.vm is None:
-            now = self._register(client, now, control)
-        vm = now.vm
-        if vm is None:
-            raise refuse("vm-vanished", f"{self.vm} was registered and is gone again")
+        vm = now.vm or self._register(client, now, control)
         if self._diff_entry(vm) is None:
             return
         disks = {disk.key: self._resolve(disk) for disk in vm.disks if not disk.resolved}
@@ -196,7 +189,7 @@ class Register(Action[Vsphere, RegisterState]):
         control.progress(f"completing {self.vm}: uuid.action=keep" + _repairs(vm, disks, eject))
         placing.complete(client, placing.Completion(vm, self.vm, disks, eject, control.mark), control)
 
-    def _register(self, client: Vsphere, now: RegisterState, control: Control) -> RegisterState:
+    def _register(self, client: Vsphere, now: RegisterState, control: Control) -> RegisteredVm:
         host = self._choose_host(now)
         if now.stale is not None:
             stale = now.stale
@@ -208,14 +201,13 @@ class Register(Action[Vsphere, RegisterState]):
             client.remember(self.vm, None)
         if host is not None and self.host is None:
             control.progress(f"DRS is off for {self.pool}: registering {self.vm} on {host}")
-        moref = placing.register(
-            client,
-            placing.Wish(self.vm, self.datastore, self.vmx, self.pool, host, self.also_on),
-            self.folder,
-            control,
-        )
+        moref = placing.register(client, self.wish(host), self.folder, control)
         client.remember(self.vm, moref)
-        return self.read(client)
+        return placing.read_registered(client, self.wish(host), moref)
+
+    def wish(self, host: str | None) -> placing.Wish:
+        """Return what ``placing`` needs to know, with the host chosen."""
+        return placing.Wish(self.vm, self.datastore, self.vmx, self.pool, host, self.also_on)
 
     def foresee(self) -> Mapping[str, JsonValue]:
         """Return the name, which is certain."""

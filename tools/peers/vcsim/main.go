@@ -11,9 +11,11 @@ import (
 	"fmt"
 	"io/ioutil"
 	"log"
+	"net/http"
 	"net/url"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -49,11 +51,27 @@ func main() {
 	model.Service.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
 	server := model.Service.NewServer()
 	defer server.Close()
+	server.Config.Handler = count(server.Config.Handler)
 	fmt.Printf("https://%s%s\n", server.URL.Host, server.URL.Path)
 
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)
 	<-stop
+}
+
+// count counts SOAP requests and tells their number at /requests, so that bulk reads can be proven.
+func count(next http.Handler) http.Handler {
+	var calls int64
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/requests" {
+			fmt.Fprintln(w, atomic.LoadInt64(&calls))
+			return
+		}
+		if r.Method == http.MethodPost {
+			atomic.AddInt64(&calls, 1)
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func fail(err error) {
