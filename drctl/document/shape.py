@@ -80,7 +80,7 @@ def describe(error: ValidationError, document: Document, keys: Keys, model: type
     for details in error.errors(include_url=False):
         problem = describe_one(details, document, keys, model)
         found.setdefault((problem.where, problem.summary), problem)
-    return list(found.values())
+    return sorted(found.values(), key=lambda one: (one.where.line, one.where.column) if one.where else (0, 0))
 
 
 def describe_one(details: ErrorDetails, document: Document, prefix: Keys, model: type[BaseModel]) -> Problem:

@@ -52,6 +52,8 @@ class _Check:
     problems: list[Problem] = field(default_factory=list)
 
     def run(self) -> None:
+        if not self.body.sites:
+            self._add("sites", "an inventory has at least one site", ("sites",))
         for name, site in self.body.sites.items():
             self._timezone(site.timezone, ("sites", name, "timezone"))
         for name, fields in self.body.endpoints.items():

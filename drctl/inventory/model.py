@@ -176,7 +176,7 @@ class InventoryBody(Strict):
     drctl: Literal[1] = Field(description="Version of the language.")
     kind: Literal["inventory"]
     name: Name
-    sites: Annotated[dict[Name, Site], Field(min_length=1)]
+    sites: dict[Name, Site] = Field(json_schema_extra={"minProperties": 1})
     endpoints: dict[Name, dict[str, JsonValue]] = {}
     services: dict[Name, ServiceBody] = {}
     bubble: dict[Name, BubbleBody] = {}

@@ -50,6 +50,8 @@ class _Check:
         direction = self.body.direction
         if direction.source == direction.target:
             self._add("direction", "source and target are the same site", ("direction", "target"))
+        if not self.body.phases:
+            self._add("phases", "a runbook has at least one phase", ("phases",))
         self.problems += check_parameters(self.body.parameters, self.document)
         for index, step in enumerate(self.body.prechecks):
             keys: Keys = ("prechecks", index)

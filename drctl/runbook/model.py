@@ -148,7 +148,7 @@ class RunbookBody(Strict):
     direction: Direction
     parameters: dict[str, Parameter] = {}
     prechecks: tuple[StepBody, ...] = ()
-    phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
+    phases: tuple[Phase, ...] = Field(json_schema_extra={"minItems": 1})
 
 
 class AnswerBody(Strict):
