@@ -81,6 +81,19 @@ def test_core_imports_the_standard_library_and_pydantic_only():
     assert strangers == []
 
 
+def test_only_providers_and_the_lab_fetch_over_http():
+    """The import contracts see packages of the standard library, and ``urllib.parse`` is harmless."""
+    talkers = [
+        f"{relative(path)}:{node.lineno} {name}"
+        for path in MODULES
+        if path.relative_to(PACKAGE).parts[0] not in ("providers", "lab")
+        for node in ast.walk(parse(path))
+        for name in imported(node)
+        if name.startswith(("urllib.request", "http.client", "http.server"))
+    ]
+    assert talkers == []
+
+
 def imported(node: ast.AST) -> list[str]:
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
