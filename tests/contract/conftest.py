@@ -61,9 +61,9 @@ class Bench:
         self.example = example
         self.registry = Registry()
         self._folder = Path(lab.inventory).parent
-        self._inventory = yaml.safe_load(Path(lab.inventory).read_text())
+        self.inventory = yaml.safe_load(Path(lab.inventory).read_text())
         self._mapped = dict(
-            _pairs(yaml.safe_load((ROOT / "inventories/lab.yaml").read_text()), self._inventory)
+            _pairs(yaml.safe_load((ROOT / "inventories/lab.yaml").read_text()), self.inventory)
         )
         if example.prepare:
             example.prepare(self.world)
@@ -84,9 +84,15 @@ class Bench:
     def action(self) -> Action[Any, Any]:
         return self.build(self.example.uses, self.example.arguments)
 
-    def connect(self, access: Access, endpoint: str | None = None) -> AbstractContextManager[Any]:
+    def mapped(self, address: str) -> str:
+        """Return what the lab serves in place of an address of the shipped inventory."""
+        return self._mapped[address]
+
+    def connect(
+        self, access: Access, endpoint: str | None = None, **changes: Any
+    ) -> AbstractContextManager[Any]:
         name = endpoint or self.example.endpoint
-        fields = dict(self._inventory["endpoints"][name], name=name)
+        fields = dict(self.inventory["endpoints"][name], name=name, **changes)
         for path in ("ca_file", "key_file", "known_hosts"):
             if path in fields:
                 fields[path] = str((self._folder / fields[path]).resolve())

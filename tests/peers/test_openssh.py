@@ -18,6 +18,7 @@ from drctl.core.provider import Access
 from drctl.core.secret import Secret
 from drctl.providers.ssh import PROVIDER
 from drctl.providers.ssh.actions import PutFile, RunCommand
+from drctl.providers.ssh.client import SshClient
 from drctl.providers.ssh.model import LIMIT
 from drctl.providers.ssh.probes import Access as SshAccess
 
@@ -148,6 +149,20 @@ def test_a_lost_answer_leaves_the_effect_unknown(sshd, control, tmp_path):
         assert lost.value.effect_unknown
         assert lost.value.problem.code == "ssh-answer-lost"
         assert action.diff(action.read(client)) is None
+
+
+def test_a_server_that_freezes_is_given_up(sshd, tmp_path):
+    """paramiko itself waits for ever for the answer to a request."""
+    frozen = tmp_path / "frozen"
+    client = SshClient(sshd.endpoint(), Access.WRITE, margin=0.2)
+    try:
+        with pytest.raises(ProviderError) as lost:
+            client.execute(["sh", "-c", f"{HANG_UP} echo $p > {frozen}; kill -STOP $p"], 0.2)
+        assert (lost.value.problem.code, lost.value.effect_unknown) == ("ssh-answer-lost", True)
+        assert client.execute(["echo", "again"], 5).output == "again\n"
+    finally:
+        os.kill(int(frozen.read_text()), signal.SIGKILL)
+        client.close()
 
 
 def test_twenty_at_once_share_one_login_within_stock_limits(sshd):

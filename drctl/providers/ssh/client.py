@@ -25,7 +25,7 @@ KILL_AFTER = 5
 """Seconds between TERM and KILL for a command that is out of time."""
 
 ANSWER_MARGIN = 10.0
-"""Seconds that an answer may take beyond a command's own time before it is given up as lost."""
+"""Seconds before an answer that is late is given up as lost."""
 
 FILE_TIMEOUT = 60.0
 """Seconds for reading or writing one file of at most ``LIMIT`` bytes."""
@@ -40,9 +40,15 @@ _LOST = (paramiko.SSHException, EOFError, OSError)
 
 
 class SshClient:
-    """Logs in on first use; thread-safe; ``close`` ends the connection and its thread."""
+    """Logs in on first use; thread-safe; ``close`` ends the connection and its thread.
 
-    def __init__(self, endpoint: SshEndpoint, access: Access, clock: Clock | None = None) -> None:
+    ``margin`` is the time in seconds that an answer may take beyond a command's own.
+    """
+
+    def __init__(
+        self, endpoint: SshEndpoint, access: Access, clock: Clock | None = None, margin: float = ANSWER_MARGIN
+    ) -> None:
+        self._margin = margin
         self._endpoint = endpoint
         self._access = access
         self._clock = clock or SystemClock()
@@ -129,7 +135,7 @@ class SshClient:
         line = shlex.join(["timeout", "-k", str(KILL_AFTER), f"{timeout:g}", *command])
         with self._slots, self._channel() as channel:
             try:
-                result = self._exchange(channel, line, timeout + KILL_AFTER + ANSWER_MARGIN)
+                result = self._exchange(channel, line, timeout + KILL_AFTER + self._margin)
             except _LOST as error:
                 self.close()
                 raise self._unanswered(command, effect_unknown=effect_unknown) from error
