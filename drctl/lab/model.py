@@ -117,6 +117,7 @@ class Share:
     name: str
     path: str
     acl: dict[str, str] = field(default_factory=dict)
+    comment: str = ""
 
 
 @dataclass

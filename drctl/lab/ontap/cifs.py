@@ -5,7 +5,7 @@ from __future__ import annotations
 from drctl.lab import nas
 from drctl.lab.model import Share, Svm
 from drctl.lab.ontap import references
-from drctl.lab.ontap.bodies import boolean, check_settable, one_of, required, strings, svm_named
+from drctl.lab.ontap.bodies import boolean, check_settable, one_of, required, string, strings, svm_named
 from drctl.lab.ontap.errors import RestError, invalid_value, no_entry
 from drctl.lab.ontap.records import Json, Record, text, value
 from drctl.lab.ontap.resource import Array, Call, Outcome, Resource, self_link
@@ -109,6 +109,8 @@ def _share(array: Array, svm: Svm, share: Share) -> Record:
         **_PLAIN_SHARE,
         "_links": self_link(CIFS_SHARES.href({}, (svm.uuid, share.name))),
     }
+    if share.comment:  # NetApp's client refuses an empty one
+        record["comment"] = share.comment
     mounted = [v for v in live_volumes(array.cluster) if v.svm == svm.name and v.junction]
     inside = [v for v in mounted if f"{share.path}/".startswith(f"{v.junction}/".replace("//", "/"))]
     if inside:
@@ -135,9 +137,10 @@ def _read_acl(body: Record) -> dict[str, str]:
 
 
 def _create_share(call: Call) -> Outcome:
-    check_settable(call, {"svm", "name", "path", "acls"}, {**_PLAIN_SHARE, "comment": ""})
+    check_settable(call, {"svm", "name", "path", "acls", "comment"}, _PLAIN_SHARE)
     svm = svm_named(call.array, call.body)
-    share = Share(required(call.body, "name"), required(call.body, "path"), _read_acl(call.body))
+    comment = string(call.body, "comment") or ""
+    share = Share(required(call.body, "name"), required(call.body, "path"), _read_acl(call.body), comment)
     made = nas.create_share(call.array.world, call.array.cluster, svm, share)
     return Outcome(key=(svm.uuid, made.name))
 
