@@ -28,6 +28,7 @@ from drctl.lab.world import World
 
 PORT: Final = 22
 _LOG = logging.getLogger("drctl.lab.ssh")
+_LOG.addHandler(logging.NullHandler())  # paramiko reports each client that hangs up as an error
 _SLOW = 20.0
 """Estate seconds that the fault ``slow`` adds to each command."""
 _LOOK = 0.5
