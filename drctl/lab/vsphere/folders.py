@@ -31,10 +31,10 @@ def _create(scope: Scope, call: Call) -> Value:
     with center.world.lock:
         center.record(call.method, name)
         above = _vm_folder(scope, call.this)
-        path = f"{above}/{name}" if above else name
+        path = tree.below_path(above, name)
         if not name or "/" in name:
             raise Fault("InvalidName", f"The name '{name}' is invalid.", name=name)
-        if path in center.vcenter.folders:
+        if path in tree.folder_paths(center.vcenter):
             message = f"The name '{name}' already exists."
             raise Fault("DuplicateName", message, name=name, object=tree.folder_ref(path))
         center.vcenter.folders.add(path)

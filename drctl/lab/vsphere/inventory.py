@@ -20,18 +20,16 @@ _GIB: Final = 1024**3
 
 
 def folder_path(scope: Scope, moref: str) -> str | None:
-    """Return the path of a VM folder, "" for the root VM folder and None for any other folder."""
+    """Return the path of a VM folder, ``vm`` for the root VM folder and None for any other folder."""
     if moref == tree.VM_FOLDER.id:
-        return ""
-    return next((path for path in scope.center.vcenter.folders if tree.folder_ref(path).id == moref), None)
+        return tree.ROOT_PATH
+    paths = tree.folder_paths(scope.center.vcenter)
+    return next((path for path in paths if tree.folder_ref(path).id == moref), None)
 
 
 def _find_folder(scope: Scope, moref: str) -> str | None:
     """Return what the folder's readers take: its moref if it is a fixed one, else its path."""
-    if moref in tree.FIXED_FOLDERS:
-        return moref
-    path = folder_path(scope, moref)
-    return None if path is None else f"/{path}"
+    return moref if moref in tree.FIXED_FOLDERS else folder_path(scope, moref)
 
 
 def _folder_name(_scope: Scope, key: str) -> Value:
@@ -41,7 +39,7 @@ def _folder_name(_scope: Scope, key: str) -> Value:
 def _folder_parent(_scope: Scope, key: str) -> Value:
     if key in tree.FIXED_FOLDERS:
         return tree.FIXED_FOLDERS[key][1]
-    return tree.folder_ref(key[1:].rpartition("/")[0])
+    return tree.folder_ref(key.rpartition("/")[0] or tree.ROOT_PATH)
 
 
 def _folder_children(scope: Scope, key: str) -> Value:
@@ -55,7 +53,7 @@ def _folder_children(scope: Scope, key: str) -> Value:
     if key == tree.NETWORK_FOLDER.id:
         ports = [tree.network_ref(each) for each in vcenter.networks.values()]
         return tree.ordered([*ports, *(tree.switch_ref(uuid) for uuid in tree.switches(vcenter))])
-    path = "" if key == tree.VM_FOLDER.id else key[1:]
+    path = tree.ROOT_PATH if key == tree.VM_FOLDER.id else key
     inside = [tree.vm_ref(vm) for vm in vcenter.vms.values() if vm.folder == path]
     return tree.ordered([*(tree.folder_ref(each) for each in tree.subfolders(vcenter, path)), *inside])
 

@@ -18,6 +18,9 @@ DATASTORE_FOLDER: Final = Ref("Folder", "group-s5")
 NETWORK_FOLDER: Final = Ref("Folder", "group-n6")
 COLLECTOR: Final = Ref("PropertyCollector", "propertyCollector")
 
+ROOT_PATH: Final = "vm"
+"""What the estate calls the datacenter's root VM folder."""
+
 SINGLETONS: Final[Mapping[str, Ref]] = {
     "sessionManager": Ref("SessionManager", "SessionManager"),
     "viewManager": Ref("ViewManager", "ViewManager"),
@@ -50,8 +53,22 @@ def ordered(refs: Iterable[Ref]) -> tuple[Ref, ...]:
 
 
 def folder_ref(path: str) -> Ref:
-    """Return the VM folder of a path such as ``RIS`` or ``Tier1/RIS``; the empty path is the root."""
-    return Ref("Folder", f"group-v{_number(path)}") if path else VM_FOLDER
+    """Return the VM folder of a path such as ``RIS`` or ``Tier1/RIS``; ``vm`` is the root VM folder."""
+    return VM_FOLDER if path == ROOT_PATH else Ref("Folder", f"group-v{_number(path)}")
+
+
+def folder_paths(vcenter: VCenter) -> set[str]:
+    """Return the paths of all VM folders below the root, those in between included."""
+    found: set[str] = set()
+    for path in vcenter.folders - {ROOT_PATH}:
+        names = path.split("/")
+        found |= {"/".join(names[: depth + 1]) for depth in range(len(names))}
+    return found
+
+
+def below_path(path: str, name: str) -> str:
+    """Return the path of a folder inside another."""
+    return name if path == ROOT_PATH else f"{path}/{name}"
 
 
 def cluster_ref(name: str) -> Ref:
@@ -105,9 +122,9 @@ def switches(vcenter: VCenter) -> dict[str, list[Network]]:
 
 def subfolders(vcenter: VCenter, path: str) -> Iterator[str]:
     """Yield the paths of the VM folders directly below a path."""
-    prefix = f"{path}/" if path else ""
-    for each in sorted(vcenter.folders):
-        if each.startswith(prefix) and each != path and "/" not in each[len(prefix) :]:
+    for each in sorted(folder_paths(vcenter)):
+        above, _, name = each.rpartition("/")
+        if name and (above or ROOT_PATH) == path:
             yield each
 
 
@@ -140,7 +157,7 @@ def name_of(vcenter: VCenter, ref: Ref) -> str:
         return FIXED_FOLDERS[ref.id][0]
     if ref == DATACENTER:
         return vcenter.site
-    for path in vcenter.folders:
+    for path in folder_paths(vcenter):
         if folder_ref(path) == ref:
             return path.rpartition("/")[2]
     for cluster in vcenter.clusters:
