@@ -55,9 +55,9 @@ def environment(info: LabInfo) -> dict[str, str]:
 
 @contextmanager
 def foreground(wanted: Wanted) -> Iterator[LabInfo]:
-    """Serve a fresh lab in a temporary directory while the block lasts; it is removed afterwards.
+    """Serve a fresh lab in a temporary directory while the block lasts.
 
-    Runs made meanwhile stay: their home is kept beside the lab's directory until the caller moves it.
+    Afterwards only the home of the runs made meanwhile is left of it, if there were any.
     """
     directory = Path(tempfile.mkdtemp(prefix="drctl-lab-"))
     process, info = _launch(wanted, directory, detached=False)
@@ -66,6 +66,7 @@ def foreground(wanted: Wanted) -> Iterator[LabInfo]:
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()
+        shutil.rmtree(directory / "estate" if (directory / "home").exists() else directory)
 
 
 def run_command(info: LabInfo, command: Sequence[str]) -> int:
