@@ -105,7 +105,7 @@ def build(case: Case) -> Action | Probe:
     return found.model_validate(case.arguments, context={"resolve": lambda kind, place: place})
 
 
-def compare(action: Action, now: dict[str, Any]) -> Change | None | Missing | ProviderError:
+def compare(action: Action, now: dict[str, Any]) -> Change | Missing | ProviderError | None:
     state = TypeAdapter(action.state).validate_python(now)
     try:
         return action.diff(state)

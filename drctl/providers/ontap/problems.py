@@ -84,6 +84,7 @@ def refusal(
     )
     error = ProviderError(problem)
     error.transient = code in TRANSIENT or status in {429, 503} or is_busy(error)
+    error.transient |= code is None and status is not None and status >= 500
     return error
 
 
@@ -135,7 +136,7 @@ def no_reply(doing: str, endpoint: str, why: str, *, changing: bool) -> Provider
     """Return that a request was sent and not answered: a change may have taken effect."""
     problem = Problem(
         code="ontap-no-reply",
-        summary=f"{endpoint} did not answer the request to {doing}: {why}",
+        summary=f"{endpoint} gave no answer to the request to {doing}: {why}",
         detail="It may have taken effect." if changing else "",
         hint="Read the object again before repeating it." if changing else "",
         endpoint=endpoint,

@@ -72,23 +72,24 @@ class Promotion:
 
     def _quiet(self, mirror: Mirror) -> None:
         """Do what can be done to stop transfers; a break is tried whatever comes of it."""
-        if self._try_quiesce():
+        if self.try_quiesce():
             return
         mirror = self._mirror()
         if mirror.transferring:
             self.abort(mirror)
-        again = replace(self, quiesce_timeout=min(self.quiesce_timeout, ABORT))
-        if not again._try_quiesce():  # noqa: SLF001 - the same class
-            self.control.progress(f"{self.destination} did not become quiet; breaking it all the same")
+            if replace(self, quiesce_timeout=min(self.quiesce_timeout, ABORT)).try_quiesce():
+                return
+        self.control.progress(f"{self.destination} did not become quiet; breaking it all the same")
 
-    def _try_quiesce(self) -> bool:
+    def try_quiesce(self) -> bool:
+        """Quiesce; say whether it came about, whatever ONTAP refuses."""
         try:
             return self.quiesce()
         except ProviderError as error:
-            if error.unreachable or error.effect_unknown or error.problem.code == "ontap-auth":
+            if error.unreachable or error.problem.code == "ontap-auth":
                 raise
-            self.control.progress(f"quiesce failed: {error.problem.summary}")
-            return False
+            self.control.progress(f"quiesce: {error.problem.summary}")
+            return error.effect_unknown and self._wait(lambda m: m.state == "paused", self.quiesce_timeout)
 
     def abort(self, mirror: Mirror) -> None:
         """Abort the transfer under way, harder when the first abort does not stop it."""
@@ -100,9 +101,9 @@ class Promotion:
                 self.client.change(_abort(mirror, state, self.destination), self.control)
             except ProviderError as error:
                 # Ended by itself, or of a kind that cannot be aborted (synchronous): the break decides.
-                if problems.code_of(error) is None or error.unreachable:
+                if error.unreachable or error.problem.code == "ontap-auth":
                     raise
-                self.control.progress(f"abort failed: {error.problem.summary}")
+                self.control.progress(f"abort: {error.problem.summary}")
             if self._wait(lambda m: not m.transferring, ABORT):
                 return
             mirror = self._mirror()

@@ -150,11 +150,9 @@ class _Resource(Protocol):
 
     def get(self, **query: str) -> _Answer: ...
 
-    def post(self, *, poll: bool, connection: HostConnection, **query: str) -> _Answer: ...
 
-    def patch(self, *, poll: bool, connection: HostConnection, **query: str) -> _Answer: ...
-
-    def delete(self, *, poll: bool, connection: HostConnection, **query: str) -> _Answer: ...
+class _Send(Protocol):
+    def __call__(self, *, poll: bool, connection: HostConnection, **query: str) -> _Answer: ...
 
 
 class _Raw(Protocol):
@@ -233,7 +231,7 @@ class Wire:
             for name, value in request.body.items():
                 setattr(made, name, value)
             self._traffic.body = request.body
-            call = {"POST": made.post, "PATCH": made.patch, "DELETE": made.delete}[request.method]
+            call = cast("_Send", getattr(made, request.method.lower()))  # not all have all three
             answer = call(poll=False, connection=self._connection, **request.query)
         return _job_of(answer.http_response)
 
