@@ -41,7 +41,9 @@ for link in /sys/class/net/*; do
   if [ "$(cat "$link/address" 2>/dev/null)" = {mac} ]; then dev="${{link##*/}}"; fi
 done
 test -n "$dev"
-if command -v nmcli >/dev/null && con="$(nmcli -g GENERAL.CONNECTION device show "$dev")" && [ -n "$con" ]; then
+con=""
+if command -v nmcli >/dev/null; then con="$(nmcli -g GENERAL.CONNECTION device show "$dev")"; fi
+if [ -n "$con" ]; then
   nmcli connection modify "$con" ipv4.method manual ipv4.addresses {address} ipv4.gateway {gateway} ipv4.dns {dns}
   nmcli connection up "$con"
 else
@@ -50,6 +52,7 @@ else
   ip link set "$dev" up
   {route}
 fi
+exit 0
 """
 """Found by MAC, because the kernel's name may differ from the source's; NetworkManager keeps the
 setting over a reboot, plain ``ip`` does not."""

@@ -77,9 +77,9 @@ EXAMPLES = [
         {
             "vm": "portal-web01",
             "adapter": "Network adapter 1",
-            "ip": "192.0.2.132",
+            "ip": "198.51.100.131",
             "prefix": 26,
-            "gateway": "192.0.2.129",
+            "gateway": "198.51.100.129",
             "username": "svc-drctl",
             "password": {"env": "LAB_GUEST"},
         },
