@@ -11,7 +11,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import Field, JsonValue
+
+from drctl.core.event_data import ChangeData as ChangeData
+from drctl.core.event_data import Data as Data
+from drctl.core.event_data import FieldData as FieldData
+from drctl.core.event_data import FileData as FileData
+from drctl.core.event_data import FindingData as FindingData
+from drctl.core.event_data import LossData as LossData
+from drctl.core.event_data import ObjectivesData as ObjectivesData
+from drctl.core.event_data import ProblemData as ProblemData
+from drctl.core.event_data import RecipeData as RecipeData
+from drctl.core.event_data import ServiceData as ServiceData
+from drctl.core.event_data import SiteData as SiteData
 
 VERSION = 1
 
@@ -20,110 +32,10 @@ How: TypeAlias = Literal["applied", "adopted", "unchanged", "observed", "answere
 Outcome: TypeAlias = Literal["completed", "completed_with_exceptions", "aborted"]
 
 
-class Data(BaseModel):
-    """Base of everything inside an event: frozen plain data; unknown fields of a newer drctl are kept out."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
 class EventData(Data):
     """Base of the events; ``type`` is the class name."""
 
     type: ClassVar[str]
-
-
-class ProblemData(Data):
-    """A ``Problem`` as a journal keeps it."""
-
-    code: str
-    summary: str
-    detail: str = ""
-    hint: str = ""
-    endpoint: str | None = None
-
-
-class FieldData(Data):
-    """One changed field."""
-
-    name: str
-    before: JsonValue = None
-    after: JsonValue = None
-
-
-class LossData(Data):
-    """One volume's loss: ``seconds`` from the recovery point to the incident."""
-
-    volume: str
-    snapshot: str = ""
-    recovery_point: datetime
-    incident: datetime | None = None
-    seconds: float | None = None
-    clock_skew: float | None = None
-    service: str | None = None
-    step: str | None = None
-
-
-class ChangeData(Data):
-    """A ``Change``: what a step was about to do."""
-
-    summary: str
-    fields: tuple[FieldData, ...] = ()
-    loss: LossData | None = None
-
-
-class RecipeData(Data):
-    """How to undo a step: an action, its ``with:`` and the endpoint it ran on."""
-
-    uses: str
-    arguments: Mapping[str, JsonValue] = Field(default_factory=dict)
-    endpoint: str | None = None
-
-
-class FindingData(Data):
-    """A probe's verdict."""
-
-    level: Literal["ok", "warning", "blocker"]
-    summary: str
-    details: tuple[str, ...] = ()
-    hint: str = ""
-    impossible: bool = False
-
-
-class SiteData(Data):
-    """A site as reports name it."""
-
-    name: str
-    title: str
-    timezone: str = "UTC"
-
-
-class ObjectivesData(Data):
-    """Seconds; None where the runbook states no objective."""
-
-    rto: float | None = None
-    rpo: float | None = None
-    mtpd: float | None = None
-    clock_starts: Literal["impact", "detection", "declaration"] = "declaration"
-
-
-class ServiceData(Data):
-    """A service touched by a run, and the steps whose success ends its RTO clock."""
-
-    name: str
-    title: str
-    tier: int | None = None
-    objectives: ObjectivesData = ObjectivesData()
-    checks: tuple[str, ...] = ()
-    volumes: tuple[str, ...] = ()
-
-
-class FileData(Data):
-    """A versioned input file: its name, title and SHA-256."""
-
-    name: str
-    title: str = ""
-    digest: str
-    owner: str = ""
 
 
 class RunStarted(EventData):

@@ -34,7 +34,7 @@ class Planned:
     def event(self, *, precheck: bool = False) -> ev.StepPlanned:
         """Return the step as the journal keeps it."""
         body, operation = self.step.body, self.operation
-        will = isinstance(self.verdict, vd.Will)
+        change = self.verdict.change if isinstance(self.verdict, vd.Will) else None
         reversibility = operation.reversibility if operation else None
         return ev.StepPlanned(
             step=self.step.id,
@@ -50,7 +50,7 @@ class Planned:
             reversibility=reversibility.value if reversibility else None,
             verdict=self.verdict.word,
             summary=self.verdict.summary,
-            change=vd.change_data(self.verdict.change) if will else None,  # type: ignore[union-attr]
+            change=vd.change_data(change),
             on_error=self.step.on_error,
             confirms=body.confirms if isinstance(body, Manual) else None,
             precheck=precheck,
@@ -122,7 +122,7 @@ class Plan:
 
 def _digested(event: ev.StepPlanned) -> JsonValue:
     change = event.change
-    fields = [[f.name, f.before, f.after] for f in change.fields] if change else []
+    fields: list[JsonValue] = [[f.name, f.before, f.after] for f in change.fields] if change else []
     return [event.step, event.action, event.endpoint, event.verdict, list(event.needs), fields]
 
 
