@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
@@ -129,12 +130,18 @@ def delete_policy(world: World, cluster: Cluster, svm: Svm, policy: ExportPolicy
 
 
 def add_rule(world: World, policy: ExportPolicy, rule: ExportRule) -> ExportRule:
-    """POST a rule; its index 0 means the next free one."""
+    """POST a rule; its index 0 means the next free one.
+
+    At an index that is taken, the rule there and those behind it move on, up to an open space (NetApp's
+    reference of POST /protocols/nfs/export-policies/{policy.id}/rules).
+    """
     with world.lock:
         taken = {each.index for each in policy.rules}
-        if rule.index in taken:
-            raise Refusal(409, 1704070, f"Rule with index {rule.index} already exists.", "index")
         rule.index = rule.index or max(taken, default=0) + 1
+        space = next(index for index in itertools.count(rule.index) if index not in taken)
+        for each in policy.rules:
+            if rule.index <= each.index < space:
+                each.index += 1
         policy.rules.append(rule)
         world.touch()
         return rule
