@@ -12,7 +12,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 from pydantic_core import ErrorDetails
 
 from drctl.core.action import Action
-from drctl.core.problem import Problem
+from drctl.core.problem import Problem, Source
 from drctl.core.provider import AnyAction, AnyProbe, Registry
 from drctl.document.place import Document, Keys
 from drctl.document.shape import describe_one, suggest
@@ -23,7 +23,7 @@ from drctl.engine.template import AllOf, Arguments, Link, Pending, Tree, pending
 from drctl.inventory.load import Inventory
 from drctl.runbook.expr import Expression
 from drctl.runbook.model import StepBody
-from drctl.runbook.text import parse_text, strings
+from drctl.runbook.text import Text, parse_text, strings
 from drctl.runbook.value import ExpressionError
 
 Class: TypeAlias = type[AnyAction] | type[AnyProbe]
@@ -127,6 +127,8 @@ class Bodies:
         provider = found.name.split(".", 1)[0]
         needed = self._registry.provider(provider).endpoint is not None
         name = self._value(draft.body.on, keys, draft) if draft.body.on is not None else None
+        if isinstance(name, Pending):
+            return None, None
         if name is None:
             if needed and draft.body.on is None:
                 self._problem("endpoint", f"{found.name} needs 'on': the endpoint it talks to", draft.keys)
@@ -155,7 +157,7 @@ class Bodies:
         found = self._value(given, keys, draft)
         if isinstance(found, dict):
             return dict(found)
-        if found is not None:
+        if not isinstance(found, Pending):
             self._problem("wrong-type", "'with' needs a mapping", keys)
         return None
 
@@ -169,7 +171,7 @@ class Bodies:
         return value
 
     def _value(self, text: str, keys: Keys, draft: Draft) -> JsonValue | Pending:
-        """Fill a string in, or keep it waiting; note what is wrong and return None."""
+        """Fill a string in, or keep it waiting; what is wrong is noted, and waits for ever."""
         if "{{" not in text:
             return text
         try:
@@ -183,7 +185,7 @@ class Bodies:
             return Pending(parts, draft.scope, tuple(links), where)
         except ExpressionError as error:
             self._drafts.note(error, keys, text, draft.id)
-            return None
+            return _wrong(self._document.value(keys))
 
     def _links(self, expression: Expression, draft: Draft, offset: int) -> tuple[Link, ...]:
         try:
@@ -198,9 +200,10 @@ class Bodies:
         if text is None:
             return None
         value = self._value(text, keys, draft)
-        if value is None or isinstance(value, str):
+        if isinstance(value, str):
             return value
-        self._problem("wrong-type", "a text is due here", keys)
+        if not isinstance(value, Pending):
+            self._problem("wrong-type", "a text is due here", keys)
         return None
 
     def _condition(self, deferred: Deferred, draft: Draft) -> Condition | None:
@@ -265,6 +268,11 @@ class Bodies:
         }
         found = {self._sites[host] for host in hosts if host in self._sites}
         return frozenset(found | {body.site} if body.site else found)
+
+
+def _wrong(where: Source) -> Pending:
+    """Return what stands for a value that could not be made, so that nothing else complains about it."""
+    return Pending(Text(()), {}, (), where)
 
 
 def _errors(found: type[BaseModel], text: str, *, strict: bool) -> list[ErrorDetails]:

@@ -47,7 +47,7 @@ phases:
         (6, 1, "missing-key"),
         (10, 34, "unknown-key"),
         (11, 29, "wrong-type"),
-        (11, 43, "wrong-value"),
+        (11, 44, "wrong-value"),
         (12, 14, "wrong-value"),
     ]
 
