@@ -13,17 +13,19 @@ from platformdirs import user_state_path
 from drctl.core.clock import Clock, SystemClock
 from drctl.core.provider import Registry
 from drctl.engine.home import Home
+from drctl.engine.journal import JournalFile
 
 
 @dataclass(frozen=True)
 class Context:
-    """The outside of a command; tests build their own."""
+    """The outside of a command; tests build their own, with a journal that dies where they want."""
 
     home: Home
     registry: Registry
     clock: Clock
     user: str
     host: str
+    journal_file: type[JournalFile] = JournalFile
 
     @property
     def actor(self) -> str:

@@ -18,7 +18,7 @@ from drctl.core.problem import DrctlError, ExitCode, Problem
 from drctl.engine.control import Surroundings
 from drctl.engine.execute import Engine, Stop
 from drctl.engine.home import RunDirectory
-from drctl.engine.journal import Fenced, Journal, JournalFile
+from drctl.engine.journal import Fenced, Journal
 from drctl.engine.ledger import Ledger
 from drctl.engine.people import People
 from drctl.engine.step import StepId
@@ -45,7 +45,7 @@ class Session:
 @contextmanager
 def open_session(context: Context, directory: RunDirectory, case: Case) -> Iterator[Session]:
     """Open a run's journal for its engine; what it already holds is folded."""
-    file = JournalFile(directory.journal, context.clock, case.secrets.redactor.tree)
+    file = context.journal_file(directory.journal, context.clock, case.secrets.redactor.tree)
     records = file.commit()
     with Journal(file) as journal:
         yield Session(context, directory, Ledger(journal, records))

@@ -100,9 +100,14 @@ def state_losses(losses: tuple[ev.LossData, ...], incident: datetime) -> tuple[e
     )
 
 
+def incident_of(approval: Approval, now: datetime) -> datetime:
+    """Return since when data is lost: the impact, else the earliest stated instant after it, else now."""
+    return approval.impact_at or approval.detected_at or approval.declared_at or now
+
+
 def _clocks(approval: Approval, now: datetime) -> list[ev.ClockSet]:
     declared = approval.declared_at or now
-    impact = approval.impact_at or approval.detected_at or declared
+    impact = incident_of(approval, now)
     clocks = [
         ev.ClockSet(clock="impact", instant=impact, source="given" if approval.impact_at else "assumed"),
         ev.ClockSet(

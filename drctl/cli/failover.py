@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ import typer
 from drctl.app.approval import Approval, load_plan, refuse_stale
 from drctl.app.case import opened, prepare, refuse_blockers
 from drctl.app.context import Context, system_context
-from drctl.app.start import start
+from drctl.app.start import incident_of, start
 from drctl.cli.options import (
     AnswersFile,
     Home,
@@ -82,38 +83,54 @@ def failover(
         return
     require_reason(yes=yes, reason=reason)
     context = system_context(home)
-    now = context.clock.now()
-    approval = Approval(
-        "yes",
-        context.actor,
-        reason,
-        parse_instant(impact_at, "--impact-at", now),
-        parse_instant(detected_at, "--detected-at", now),
-        parse_instant(declared_at, "--declared-at", now),
+    instants = {"impact": impact_at, "detected": detected_at, "declared": declared_at}
+    wish = Wish(
+        asked, plan, None if yes else _confirm, answers, Display(json_, plain, not no_color, has_terminal())
     )
-    prepared = read_answers(answers)
-    case = load(context, asked, quiet=json_)
+    take_over(context, wish, _approval(context, reason, instants))
+
+
+def _approval(context: Context, reason: str, instants: Mapping[str, str | None]) -> Approval:
+    now = context.clock.now()
+    stated = {f"{name}_at": parse_instant(text, f"--{name}-at", now) for name, text in instants.items()}
+    return Approval("yes", context.actor, reason, **stated)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a start was asked for; ``confirm`` asks a person, None when ``--yes`` was given."""
+
+    asked: Asked
+    plan: Path | None
+    confirm: Callable[[PlanView, Approval, str], Approval] | None
+    answers: Path | None
+    display: Display
+
+
+def take_over(context: Context, wish: Wish, approval: Approval) -> None:
+    """Plan, show, confirm, execute; raise ``DrctlError`` as the exit codes say, or exit with the run's."""
+    prepared = read_answers(wish.answers)
+    as_json = wish.display.as_json
+    case = load(context, wish.asked, quiet=as_json)
     context.home.refuse_conflict(case.expansion.services, case.sites)
     announce(case)
     with opened(case, context) as binder:
         made = prepare(case, binder)
-        incident = approval.impact_at or approval.detected_at or approval.declared_at or context.clock.now()
-        shown = view(case, made, incident)
-        if not json_:
+        shown = view(case, made, incident_of(approval, context.clock.now()))
+        if not as_json:
             show(shown, as_json=False)
         refuse_blockers(made)
-        if plan is not None:
-            refuse_stale(load_plan(plan), made)
+        if wish.plan is not None:
+            refuse_stale(load_plan(wish.plan), made)
             approval = replace(approval, how="plan-file")
-        if not yes:
-            approval = _confirm(context, shown, approval, case.expansion.target)
-        display = Display(json_, plain, not no_color, has_terminal())
-        with audience(context, display, prepared) as watching:
-            ended = start(context, case, asked.files, binder, made, approval, watching)
-    conclude(ended, as_json=json_)
+        if wish.confirm is not None:
+            approval = wish.confirm(shown, approval, case.expansion.target)
+        with audience(context, wish.display, prepared) as watching:
+            ended = start(context, case, wish.asked.files, binder, made, approval, watching)
+    conclude(ended, as_json=as_json)
 
 
-def _confirm(context: Context, shown: PlanView, approval: Approval, target: str) -> Approval:
+def _confirm(shown: PlanView, approval: Approval, target: str) -> Approval:
     """Ask for the target site's name; raise ``DrctlError`` (exit 4) without a terminal, (2) on another word."""
     if not has_terminal():
         hint = "Run it on a terminal, or with --yes --reason '…'."
@@ -123,4 +140,4 @@ def _confirm(context: Context, shown: PlanView, approval: Approval, target: str)
     if typed.strip() != target:
         problem = Problem(code="confirmation", summary=f"{typed!r} is not {target}; nothing was touched")
         raise DrctlError(problem)
-    return replace(approval, how="typed", by=context.actor)
+    return replace(approval, how="typed")
