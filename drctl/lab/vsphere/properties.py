@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from drctl.lab.vsphere.schema import property_kind, property_names, property_type
 from drctl.lab.vsphere.scope import Scope
-from drctl.lab.vsphere.soap import property_kind, property_names, property_type
 from drctl.lab.vsphere.values import Fault, Obj, Ref, Typed, Value
 
 R = TypeVar("R")

@@ -7,8 +7,8 @@ from typing import Final
 
 from drctl.lab.compute import VimFault
 from drctl.lab.model import VCenter
-from drctl.lab.vsphere.soap import field_names, is_reference
-from drctl.lab.vsphere.tree import entity_ref
+from drctl.lab.vsphere.schema import field_names, is_reference, mandatory_references
+from drctl.lab.vsphere.tree import ROOT, entity_ref, find_named
 from drctl.lab.vsphere.values import Fault, Ref, Value
 
 _SCALARS: Final = (str, int, bool, Ref)
@@ -22,7 +22,8 @@ def as_fault(vcenter: VCenter, fault: VimFault) -> Fault:
 def build(vcenter: VCenter, name: str, message: str, detail: Mapping[str, object]) -> Fault:
     """Return a fault of the type ``name`` with those of its fields that ``detail`` gives.
 
-    A trailing underscore (``name_``) only keeps a Python argument apart; morefs become references.
+    A trailing underscore (``name_``) only keeps a Python argument apart; morefs become references, and
+    a mandatory reference that is not given is found by the fault's ``name``.
     """
     known = field_names(name)
     if not known:
@@ -37,4 +38,6 @@ def build(vcenter: VCenter, name: str, message: str, detail: Mapping[str, object
             plain = entity_ref(vcenter, value)
         if plain is not None:
             fields[field] = plain
+    for field in mandatory_references(name) - fields.keys():
+        fields[field] = find_named(vcenter, str(fields.get("name", ""))) or ROOT
     return Fault(name, message, **fields)

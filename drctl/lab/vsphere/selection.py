@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from drctl.lab.vsphere.properties import check_path, gone
+from drctl.lab.vsphere.schema import is_a
 from drctl.lab.vsphere.scope import Scope
-from drctl.lab.vsphere.soap import is_a
 from drctl.lab.vsphere.values import Fault, Obj, Ref, Value, refs
 
 

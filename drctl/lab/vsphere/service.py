@@ -21,6 +21,7 @@ from drctl.lab.vsphere import (
     hosts,
     inventory,
     networks,
+    schema,
     search,
     sessions,
     soap,
@@ -197,11 +198,11 @@ class Service:
         if call.method == "Fetch":
             value, declared = collector.fetch(scope, call)
             return soap.answer(call, value, declared)
-        if not soap.offers(call.this.kind, call.method):
+        if not schema.offers(call.this.kind, call.method):
             message = f"{call.this.kind} has no method {call.method}"
             raise Fault("MethodNotFound", message, receiver=call.this, method=call.method)
         for owner, work in self._methods.get(call.method, ()):
-            if soap.is_a(call.this.kind, owner):
+            if schema.is_a(call.this.kind, owner):
                 return soap.answer(call, work(scope, call))
         if not call.method.startswith(_READING):
             scope.center.record(call.method, call.this.id)
@@ -218,7 +219,7 @@ def _versions() -> bytes:
     listed = "".join(f"<version>{each}</version>" for each in prior)
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n<namespaces version="1.0"><namespace>'
-        f"<name>{soap.NAMESPACE}</name><version>{newest}</version><priorVersions>{listed}</priorVersions>"
+        f"<name>{schema.NAMESPACE}</name><version>{newest}</version><priorVersions>{listed}</priorVersions>"
         "</namespace></namespaces>\n"
     ).encode()
 

@@ -1,7 +1,7 @@
 """The wire: SOAP requests to plain values and back, on pyVmomi's own (de)serialiser.
 
 pyVmomi is a client library; its serialiser and deserialiser work in both directions but have no
-public names for that. All of that use is in this module, so a new pyVmomi is checked in one place.
+public names for that. That use is in this module and in ``schema``, so a new pyVmomi is checked in one place.
 Using the same library on both ends would hide a shared mistake, hence the peers in ``tests/peers``.
 """
 
@@ -14,20 +14,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from operator import attrgetter, methodcaller
+from operator import attrgetter
 from typing import Any, Final
 from xml.parsers.expat import ExpatError, ParserCreate
 
+from drctl.lab.vsphere.schema import NAMESPACE, OPTIONAL, properties, support, vmodl_type, wsdl_name
 from drctl.lab.vsphere.values import Fault, Obj, Ref, Typed, Value
 
-# pyVmomi's .py files are untyped, so they are reached as Any; its generated stubs describe clients only.
-_support: Any = importlib.import_module("pyVmomi.VmomiSupport")
+# Untyped there, so reached as Any; the generated stubs describe clients only.
 _adapter: Any = importlib.import_module("pyVmomi.SoapAdapter")
-_properties = methodcaller("_GetPropertyList")
-_wsdl_name = attrgetter("_wsdlName")
 _moref = attrgetter("_moId")
 
-NAMESPACE: Final = "urn:vim25"
 VERSIONS: Final = (
     "8.0.3.0",
     "8.0.2.0",
@@ -46,7 +43,6 @@ VERSIONS: Final = (
 
 _SOAP_ACTION = re.compile(r'"?urn:(vim25/[^"]+)"?')
 _PREFIXES: Final[Mapping[str, str]] = {**_adapter.SOAP_NSMAP, NAMESPACE: ""}
-_OPTIONAL: Final[int] = _support.F_OPTIONAL
 _EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _ENVELOPE: Final = (
     '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -97,14 +93,14 @@ def parse(body: bytes, soap_action: str) -> Call:
         )
     fields = ((name, plain(value)) for name, value in reader.values.items())
     args = Obj(reader.method, tuple((name, value) for name, value in fields if value is not None))
-    return Call(reader.method, Ref(_wsdl_name(type(reader.this)), _moref(reader.this)), args, reader.version)
+    return Call(reader.method, Ref(wsdl_name(type(reader.this)), _moref(reader.this)), args, reader.version)
 
 
 def version_of(soap_action: str) -> str:
     """Return pyVmomi's name of the version a ``SOAPAction`` header asks for; the newest offered if unknown."""
     match = _SOAP_ACTION.search(soap_action)
-    known = _support.versionMap.get(match[1]) if match else None
-    return str(known or _support.versionMap[f"vim25/{VERSIONS[0]}"])
+    known = support.versionMap.get(match[1]) if match else None
+    return str(known or support.versionMap[f"vim25/{VERSIONS[0]}"])
 
 
 class _Reader(_adapter.ExpatDeserializerNSHandlers):  # type: ignore[misc]  # an untyped base class
@@ -139,14 +135,14 @@ class _Reader(_adapter.ExpatDeserializerNSHandlers):  # type: ignore[misc]  # an
         if name == "Fetch":  # the hidden call behind an attribute read; no type declares it
             return {"prop": str}
         try:
-            info = _support.GetWsdlMethod(namespace, name).info
+            info = support.GetWsdlMethod(namespace, name).info
         except KeyError:
             self.unknown = True
             return {}
         return {param.name: param.type for param in info.params}
 
     def _read(self, name: str, tag: str, attributes: Mapping[str, str]) -> None:
-        declared = _support.ManagedObject if name == "_this" else self._params[name]
+        declared = support.ManagedObject if name == "_this" else self._params[name]
         item = declared.Item if issubclass(declared, list) else declared
         reader = _adapter.SoapDeserializer(None, self.version)
         reader.Deserialize(self.parser, item, False, self.nsMap)
@@ -176,17 +172,17 @@ class _Reader(_adapter.ExpatDeserializerNSHandlers):  # type: ignore[misc]  # an
 
 def plain(value: Any) -> Value:
     """Turn what pyVmomi read into plain values; unset fields vanish."""
-    if isinstance(value, _support.ManagedObject):
-        return Ref(_wsdl_name(type(value)), _moref(value))
-    if isinstance(value, _support.DataObject):
-        found = ((info.name, plain(getattr(value, info.name))) for info in _properties(type(value)))
+    if isinstance(value, support.ManagedObject):
+        return Ref(wsdl_name(type(value)), _moref(value))
+    if isinstance(value, support.DataObject):
+        found = ((info.name, plain(getattr(value, info.name))) for info in properties(type(value)))
         return Obj(
-            _wsdl_name(type(value)), tuple((name, each) for name, each in found if each not in (None, ()))
+            wsdl_name(type(value)), tuple((name, each) for name, each in found if each not in (None, ()))
         )
     if isinstance(value, list):
         return tuple(plain(each) for each in value)
     if isinstance(value, type):
-        return str(_support.GetWsdlName(value))
+        return str(support.GetWsdlName(value))
     if isinstance(value, str):
         return str(value)
     result: Value = value
@@ -199,14 +195,14 @@ def plain(value: Any) -> Value:
 def answer(call: Call, value: Value, declared: str | None = None) -> bytes:
     """Write the response of a call; ``declared`` overrides the method's own result type."""
     if declared is None:
-        info = _support.GetWsdlMethod(NAMESPACE, call.method).info
+        info = support.GetWsdlMethod(NAMESPACE, call.method).info
         expected, flags = info.result, info.resultFlags
     else:
-        expected, flags = _type(declared), _OPTIONAL
+        expected, flags = vmodl_type(declared), OPTIONAL
     body = (
         ""
-        if value is None or expected is _support.NoneType
-        else _write("returnval", value, expected, flags | _OPTIONAL, call.version)
+        if value is None or expected is support.NoneType
+        else _write("returnval", value, expected, flags | OPTIONAL, call.version)
     )
     return _ENVELOPE.format(
         f'<{call.method}Response xmlns="{NAMESPACE}">{body}</{call.method}Response>'
@@ -261,26 +257,22 @@ def _write(tag: str, value: Value, expected: Any, flags: int, version: str) -> s
 @lru_cache(maxsize=65536)
 def _write_any(value: Typed, version: str) -> _Fragment:
     """Write a property's value once; bulk reads ask for the same values again and again."""
-    built = _build(value.value, _type(value.declared))
+    built = _build(value.value, vmodl_type(value.declared))
     writer = io.StringIO()
-    _Writer(writer, version).Serialize(built, _field("val", object, version, _OPTIONAL))
+    _Writer(writer, version).Serialize(built, _field("val", object, version, OPTIONAL))
     return _Fragment(writer.getvalue())
 
 
 def _field(name: str, expected: Any, version: str, flags: int = 0) -> Any:
-    return _support.Object(name=name, type=expected, version=version, flags=flags)
-
-
-def _type(name: str) -> Any:
-    return _support.GetVmodlType(name)
+    return support.Object(name=name, type=expected, version=version, flags=flags)
 
 
 def _build(value: Value, expected: Any, version: str = "") -> Any:
     """Make what pyVmomi serialises from a plain value."""
     if isinstance(value, Typed):
-        return _write_any(value, version) if version else _build(value.value, _type(value.declared))
+        return _write_any(value, version) if version else _build(value.value, vmodl_type(value.declared))
     if isinstance(value, Ref):
-        return _support.GetWsdlType(NAMESPACE, value.kind)(value.id)
+        return support.GetWsdlType(NAMESPACE, value.kind)(value.id)
     if isinstance(value, Obj):
         return _build_object(value, version)
     if isinstance(value, tuple):
@@ -293,11 +285,11 @@ def _build(value: Value, expected: Any, version: str = "") -> Any:
 def _build_scalar(value: Value, expected: Any) -> Any:
     if value is None or expected is object:
         return value
-    if expected is _support.ManagedMethod:
-        return _support.GetWsdlMethod(NAMESPACE, value)
+    if expected is support.ManagedMethod:
+        return support.GetWsdlMethod(NAMESPACE, value)
     if expected is type:
-        return _support.GetWsdlType(NAMESPACE, value)
-    if issubclass(expected, _support.Enum):
+        return support.GetWsdlType(NAMESPACE, value)
+    if issubclass(expected, support.Enum):
         return getattr(expected, str(value))  # an unknown value is a mistake of this server
     if isinstance(value, (int, str)) and not isinstance(value, bool):
         return expected(value)
@@ -305,9 +297,9 @@ def _build_scalar(value: Value, expected: Any) -> Any:
 
 
 def _build_object(value: Obj, version: str) -> Any:
-    built = _support.GetWsdlType(NAMESPACE, value.kind)()
+    built = support.GetWsdlType(NAMESPACE, value.kind)()
     for name, each in value.fields:
-        info = _support.GetPropertyInfo(type(built), name)
+        info = support.GetPropertyInfo(type(built), name)
         made = _build(each, info.type, version)
         if isinstance(made, _Fragment):
             object.__setattr__(built, name, made)  # past the type check: it is XML already
@@ -323,89 +315,17 @@ def _build_object(value: Obj, version: str) -> Any:
 def _required(kind: str) -> tuple[tuple[str, Any], ...]:
     """Return neutral values for the mandatory fields that pyVmomi leaves None and then refuses to write."""
     found = []
-    for info in _properties(_support.GetWsdlType(NAMESPACE, kind)):
+    for info in properties(support.GetWsdlType(NAMESPACE, kind)):
         if (
-            info.flags & _OPTIONAL
+            info.flags & OPTIONAL
             or info.type is object
-            or issubclass(info.type, (list, _support.ManagedObject))
+            or issubclass(info.type, (list, support.ManagedObject))
         ):
             continue
-        if issubclass(info.type, _support.DataObject):
-            found.append((info.name, _build_object(Obj(_wsdl_name(info.type)), "")))
-        elif issubclass(info.type, _support.Enum):
+        if issubclass(info.type, support.DataObject):
+            found.append((info.name, _build_object(Obj(wsdl_name(info.type)), "")))
+        elif issubclass(info.type, support.Enum):
             found.append((info.name, getattr(info.type, info.type.values[0])))
         elif issubclass(info.type, datetime):
             found.append((info.name, _EPOCH))
     return tuple(found)
-
-
-# --- types --------------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=4096)
-def is_a(kind: str, ancestor: str) -> bool:
-    """Tell whether a WSDL type is another or derives from it."""
-    try:
-        return issubclass(_support.GetWsdlType(NAMESPACE, kind), _support.GetWsdlType(NAMESPACE, ancestor))
-    except KeyError:
-        return False
-
-
-@lru_cache(maxsize=4096)
-def offers(kind: str, method: str) -> bool:
-    """Tell whether a managed type has the method in vim25."""
-    try:
-        owner = _type(_support.GetWsdlMethod(NAMESPACE, method).info.typeName)
-    except KeyError:
-        return False
-    return issubclass(_support.GetWsdlType(NAMESPACE, kind), owner)
-
-
-@lru_cache(maxsize=256)
-def task_method(name: str) -> str:
-    """Return the WSDL name of the method a task runs, given without its ``_Task``."""
-    try:
-        _support.GetWsdlMethod(NAMESPACE, f"{name}_Task")
-    except KeyError:
-        return name
-    return f"{name}_Task"
-
-
-@lru_cache(maxsize=256)
-def field_names(kind: str) -> frozenset[str]:
-    """Return the fields of a data type or fault; empty when there is no such type."""
-    try:
-        return frozenset(info.name for info in _properties(_support.GetWsdlType(NAMESPACE, kind)))
-    except KeyError:
-        return frozenset()
-
-
-@lru_cache(maxsize=256)
-def is_reference(kind: str, name: str) -> bool:
-    """Tell whether a field of a data type refers to a managed object."""
-    declared = _support.GetPropertyInfo(_support.GetWsdlType(NAMESPACE, kind), name).type
-    return issubclass(declared, _support.ManagedObject)
-
-
-@lru_cache(maxsize=4096)
-def property_type(kind: str, path: str) -> str | None:
-    """Return the type a property path of a managed type declares, None when there is no such path."""
-    found = _support.GetWsdlType(NAMESPACE, kind)
-    for name in path.split("."):
-        try:
-            found = _support.GetPropertyInfo(found, name).type
-        except AttributeError:
-            return None
-    return str(_support.GetVmodlName(found))
-
-
-@lru_cache(maxsize=4096)
-def property_kind(kind: str, path: str) -> str:
-    """Return the WSDL name of the type a property path of a managed type declares."""
-    return str(_support.GetWsdlName(_type(property_type(kind, path) or "vmodl.DynamicData")))
-
-
-@lru_cache(maxsize=256)
-def property_names(kind: str) -> tuple[str, ...]:
-    """Return the top-level property names of a managed type, inherited ones included."""
-    return tuple(info.name for info in _properties(_support.GetWsdlType(NAMESPACE, kind)))

@@ -12,8 +12,9 @@ from drctl.lab.model import Task
 from drctl.lab.vsphere import tree
 from drctl.lab.vsphere.properties import Table, gone
 from drctl.lab.vsphere.refusals import build
+from drctl.lab.vsphere.schema import task_method
 from drctl.lab.vsphere.scope import Center, Kind, Methods, Scope
-from drctl.lab.vsphere.soap import Call, task_method
+from drctl.lab.vsphere.soap import Call
 from drctl.lab.vsphere.values import Fault, Obj, Ref, Value, obj
 
 _RECENT: Final = 200

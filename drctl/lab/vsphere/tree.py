@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Final
 from zlib import crc32
 
@@ -41,6 +42,19 @@ FIXED_FOLDERS: Final[Mapping[str, tuple[str, Ref | None, tuple[str, ...]]]] = {
     NETWORK_FOLDER.id: ("network", DATACENTER, ("Folder", "Network", "DistributedVirtualSwitch")),
 }
 """Moref of a folder that is always there to its name, parent and childType."""
+
+
+_PREFIXES: Final[Mapping[str, str]] = {
+    "vm": "VirtualMachine",
+    "host": "HostSystem",
+    "datastore": "Datastore",
+    "network": "Network",
+    "dvportgroup": "DistributedVirtualPortgroup",
+    "datacenter": "Datacenter",
+    "group": "Folder",
+    "task": "Task",
+}
+"""How morefs of the estate begin, to the type they name."""
 
 
 def _number(text: str) -> int:
@@ -129,18 +143,20 @@ def subfolders(vcenter: VCenter, path: str) -> Iterator[str]:
 
 
 def entity_ref(vcenter: VCenter, moref: str) -> Ref | None:
-    """Return what a bare moref of the estate refers to, None when it is gone."""
-    if moref in vcenter.vms:
-        return Ref("VirtualMachine", moref)
-    if moref in vcenter.hosts:
-        return Ref("HostSystem", moref)
-    if moref in vcenter.datastores:
-        return Ref("Datastore", moref)
+    """Return what a moref or folder path of the estate refers to, be it gone by now; None when unknown."""
     if moref in vcenter.networks:
         return network_ref(vcenter.networks[moref])
-    if moref in {ROOT.id, *FIXED_FOLDERS} or moref.startswith("group-v"):
-        return Ref("Folder", moref)
-    return DATACENTER if moref == DATACENTER.id else None
+    if moref == ROOT_PATH or moref in folder_paths(vcenter):
+        return folder_ref(moref)
+    kind = _PREFIXES.get(moref.partition("-")[0])
+    return Ref(kind, moref) if kind else None
+
+
+def find_named(vcenter: VCenter, name: str) -> Ref | None:
+    """Return the VM or datastore of that name."""
+    vms = (vm_ref(vm) for vm in vcenter.vms.values() if vm.name == name)
+    datastores = (datastore_ref(each) for each in vcenter.datastores.values() if each.name == name)
+    return next(chain(vms, datastores), None)
 
 
 def name_of(vcenter: VCenter, ref: Ref) -> str:

@@ -9,8 +9,9 @@ from typing import Final
 from drctl.lab.vsphere import tree
 from drctl.lab.vsphere.inventory import cluster_named, folder_path
 from drctl.lab.vsphere.properties import Table, gone
+from drctl.lab.vsphere.schema import is_a
 from drctl.lab.vsphere.scope import Kind, Methods, Scope
-from drctl.lab.vsphere.soap import Call, is_a
+from drctl.lab.vsphere.soap import Call
 from drctl.lab.vsphere.values import Fault, Ref, Value, refs
 
 

@@ -9,8 +9,9 @@ from drctl.lab.compute import VimFault, start_task
 from drctl.lab.model import Network, Vm
 from drctl.lab.vsphere.inventory import pool_cluster
 from drctl.lab.vsphere.properties import gone
+from drctl.lab.vsphere.schema import is_a
 from drctl.lab.vsphere.scope import Methods, Scope
-from drctl.lab.vsphere.soap import Call, is_a
+from drctl.lab.vsphere.soap import Call
 from drctl.lab.vsphere.tasks import task_ref
 from drctl.lab.vsphere.values import Fault, Obj, Ref, Value, obj
 from drctl.lab.vsphere.vm_properties import question_id
