@@ -38,7 +38,7 @@ class Reachable(Probe[Vsphere]):
         return Observation({"authenticated": True, "version": about, "clock_skew_seconds": round(skew, 1)})
 
     def judge(self, seen: Observation) -> Finding:
-        """Refused credentials block; a clock that is off is a warning."""
+        """Refused credentials make everything impossible; a clock that is off blocks an ordinary day."""
         if not seen.values.get("authenticated"):
             return Finding(
                 Level.BLOCKER,
@@ -50,7 +50,7 @@ class Reachable(Probe[Vsphere]):
         if abs(skew) > self.max_skew:
             side = "ahead of" if skew > 0 else "behind"
             return Finding(
-                Level.WARNING,
+                Level.BLOCKER,
                 f"its clock is {format_duration(abs(skew))} {side} ours (allowed: {format_duration(self.max_skew)})",
                 hint="Check NTP on the vCenter and here.",
             )
