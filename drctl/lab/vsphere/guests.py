@@ -135,7 +135,7 @@ def _temporary(scope: Scope, call: Call) -> Value:
         vm = vm_of(scope, args.ref("vm"))
         scope.center.record(call.method, vm.name)
         _guest(scope, call)
-        folder = args.text("directoryPath", r"C:\Windows\Temp" if vm.windows else "/tmp")
+        folder = args.text("directoryPath") or (r"C:\Windows\Temp" if vm.windows else "/tmp")
         name = f"{args.text('prefix')}{uuid4().hex[:8]}{args.text('suffix')}"
         path = f"{folder}{chr(92) if vm.windows else '/'}{name}"
         scope.center.guests.setdefault(vm.moref, {})[path] = b""
