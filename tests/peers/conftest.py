@@ -40,6 +40,12 @@ def find_binary(name: str) -> str:
     return found
 
 
+@pytest.fixture(name="find_binary")
+def find_binary_fixture() -> Callable[[str], str]:
+    """Lend ``find_binary`` to the tests."""
+    return find_binary
+
+
 def wait_until(holds: Callable[[], bool], what: str) -> None:
     """Wait, looking 50 times a second, until a condition holds; fail after ``PATIENCE`` seconds."""
     pause = threading.Event()

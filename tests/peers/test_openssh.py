@@ -349,3 +349,10 @@ def test_access(sshd, make_key):
     assert abs(seen.values["clock_skew_seconds"]) < 5
     assert refused.level is Level.BLOCKER
     assert "refuses" in refused.summary
+
+
+def test_a_server_that_is_not_installed_is_said_in_one_line(find_binary):
+    with pytest.raises(pytest.fail.Exception) as missing:
+        find_binary("no-such-server")
+    assert str(missing.value) == "no-such-server is not installed: run `make peers`"
+    assert missing.value.pytrace is False
