@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import UnionType
 from typing import Annotated, Final, TypeVar, Union, get_args, get_origin
 
@@ -30,6 +30,8 @@ _DUE: Final = {
     "set_type": "a list",
     "frozen_set_type": "a list",
 }
+
+_GUESSED: Final = frozenset({"int_type", "float_type", "bool_type"})
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
@@ -59,15 +61,41 @@ def validate_part(
     keys: Keys,
     context: Mapping[str, object] | None = None,
 ) -> M | list[Problem]:
-    """Build the model from the value at ``keys``; return its problems when there are any.
+    """Build the model from the value at ``keys``; return its problems when there are any."""
+    errors = field_errors(model, data, lambda _: True, context)
+    if errors:
+        return _distinct(describe_one(details, document, keys, model) for details in errors)
+    return model.model_validate_json(_json(data), context=context)
 
-    Numbers, booleans and texts are taken as they are (pydantic's strict mode on JSON): the text
-    ``no`` is not turned into false.
+
+def field_errors(
+    model: type[BaseModel],
+    data: JsonValue,
+    written: Callable[[str], bool],
+    context: Mapping[str, object] | None = None,
+) -> list[ErrorDetails]:
+    """Return what is wrong with a model's fields.
+
+    Pydantic would turn the text ``no`` into false and ``"12"`` into a number: in fields that are
+    ``written`` in a file as they are, texts stay texts.
     """
+    text = _json(data)
+    found = {details["loc"]: details for details in _errors(model, text, context, strict=False)}
+    for details in _errors(model, text, context, strict=True):
+        guessed = details["type"] in _GUESSED and isinstance(details["input"], str)
+        if guessed and details["loc"] and written(str(details["loc"][0])):
+            found[details["loc"]] = details
+    return list(found.values())
+
+
+def _errors(
+    model: type[BaseModel], text: str, context: Mapping[str, object] | None, *, strict: bool
+) -> list[ErrorDetails]:
     try:
-        return model.model_validate_json(_json(data), strict=True, context=context)
+        model.model_validate_json(text, strict=strict, context=context)
     except ValidationError as error:
-        return describe(error, document, keys, model)
+        return error.errors(include_url=False)
+    return []
 
 
 def _json(data: JsonValue) -> str:
@@ -76,9 +104,14 @@ def _json(data: JsonValue) -> str:
 
 def describe(error: ValidationError, document: Document, keys: Keys, model: type[BaseModel]) -> list[Problem]:
     """Turn pydantic's errors into problems of the file, without repetitions."""
+    return _distinct(
+        describe_one(details, document, keys, model) for details in error.errors(include_url=False)
+    )
+
+
+def _distinct(problems: Iterable[Problem]) -> list[Problem]:
     found: dict[tuple[object, str], Problem] = {}
-    for details in error.errors(include_url=False):
-        problem = describe_one(details, document, keys, model)
+    for problem in problems:
         found.setdefault((problem.where, problem.summary), problem)
     return sorted(found.values(), key=lambda one: (one.where.line, one.where.column) if one.where else (0, 0))
 

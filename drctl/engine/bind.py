@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, JsonValue, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import JsonValue
 
 from drctl.core.action import Action
 from drctl.core.problem import Problem, Source
 from drctl.core.provider import AnyAction, AnyProbe, Registry
 from drctl.document.place import Document, Keys
-from drctl.document.shape import describe_one, suggest
+from drctl.document.shape import describe_one, field_errors, suggest
 from drctl.engine.draft import Deferred, Draft, Drafts
 from drctl.engine.references import References
 from drctl.engine.step import Condition, Gate, Manual, Retry, Step, StepId, Until, Use
@@ -239,19 +237,17 @@ class Bodies:
     def _check_arguments(self, found: Class, tree: Mapping[str, Tree], draft: Draft) -> None:
         """Check the fields that are known; what was written out literally is not converted."""
         waiting = {name for name, value in tree.items() if pending_leaves(value)}
-        data = {name: value for name, value in tree.items() if name not in waiting}
+        data: dict[str, JsonValue] = {
+            name: value  # type: ignore[misc]  # nothing in it waits, so it is JSON
+            for name, value in tree.items()
+            if name not in waiting
+        }
         written = _literal_fields(draft.body)
         keys: Keys = (*draft.keys, "with")
-        text = json.dumps(data)
-        errors = {}
-        for strict in (True, False):
-            for details in _errors(found, text, strict=strict):
-                name = details["loc"][0] if details["loc"] else None
-                strictly = name in written
-                if strict != strictly or (name is None and waiting) or name in waiting:
-                    continue
-                errors[details["loc"], details["type"]] = details
-        for details in errors.values():
+        for details in field_errors(found, data, written.__contains__):
+            name = details["loc"][0] if details["loc"] else None
+            if name in waiting or (name is None and waiting):
+                continue
             problem = describe_one(details, self._document, keys, found)
             self.problems.append(_said_where(problem, draft))
 
@@ -273,14 +269,6 @@ class Bodies:
 def _wrong(where: Source) -> Pending:
     """Return what stands for a value that could not be made, so that nothing else complains about it."""
     return Pending(Text(()), {}, (), where)
-
-
-def _errors(found: type[BaseModel], text: str, *, strict: bool) -> list[ErrorDetails]:
-    try:
-        found.model_validate_json(text, strict=strict)
-    except ValidationError as error:
-        return error.errors(include_url=False)
-    return []
 
 
 def _said_where(problem: Problem, draft: Draft) -> Problem:

@@ -25,7 +25,10 @@ SCOPE: Final = frozenset(
     {"all", "item", "mode", "objectives", "params", "run", "services", "source", "steps", "target"}
 )
 _MAX_LENGTH: Final = 4000
-_UNSTABLE: Final = ("random", "pprint", "urlize", "xmlattr", "format", "center", "wordwrap", "indent")
+_LEFT_OUT: Final = (
+    *("random", "pprint", "urlize", "xmlattr", "wordwrap"),  # not the same each time, or for web pages
+    *("batch", "slice", "center", "indent", "format"),  # a short text could fill the memory
+)
 _FAULTS: Final = (
     TemplateError,
     ArithmeticError,
@@ -325,7 +328,7 @@ class _Environment(ImmutableSandboxedEnvironment):
             cache_size=0,
         )
         self.globals.clear()
-        for name in _UNSTABLE:
+        for name in _LEFT_OUT:
             self.filters.pop(name, None)
 
     def getattr(self, obj: object, attribute: str) -> object:
