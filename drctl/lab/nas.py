@@ -167,7 +167,7 @@ def create_share(world: World, cluster: Cluster, svm: Svm, share: Share) -> Shar
             raise Refusal(400, 655399, f'The CIFS server does not exist for SVM "{svm.name}".', "svm.name")
         if _find_share(svm, share.name):
             raise Refusal(409, 655446, f'CIFS share "{share.name}" already exists.', "name")
-        if not _path_exists(cluster, svm, share.path):
+        if _volume_of(cluster, svm, share.path) is None:
             raise Refusal(400, 655551, f'The specified path "{share.path}" does not exist.', "path")
         share.acl = share.acl or {"Everyone": "full_control"}
         svm.shares[share.name] = share
@@ -177,22 +177,6 @@ def create_share(world: World, cluster: Cluster, svm: Svm, share: Share) -> Shar
 
 def _find_share(svm: Svm, name: str) -> Share | None:
     return next((share for share in svm.shares.values() if share.name.lower() == name.lower()), None)
-
-
-def _path_exists(cluster: Cluster, svm: Svm, path: str) -> bool:
-    """A junction, or a folder below one."""
-    junctions = [
-        v.junction for v in live_volumes(cluster) if v.svm == svm.name and v.junction and v.state == "online"
-    ]
-    if path in junctions:
-        return True
-    for volume in live_volumes(cluster):
-        base = (volume.junction or "").rstrip("/")
-        if volume.svm == svm.name and volume.junction and path.startswith(base + "/"):
-            inside = path[len(base) + 1 :].rstrip("/") + "/"
-            if any(name.startswith(inside) for name in volume.files):
-                return True
-    return False
 
 
 def set_acl(world: World, svm: Svm, share: Share, account: str, right: str | None) -> None:
@@ -236,15 +220,24 @@ def set_cifs_enabled(world: World, svm: Svm, *, enabled: bool) -> None:
 
 
 def share_of(cluster: Cluster, svm: Svm, name: str) -> tuple[Share, Volume | None] | None:
-    """A share and the volume its path leads to."""
+    """A share and the volume its path leads to, None for the volume when the path leads nowhere."""
     share = _find_share(svm, name)
     if share is None:
         return None
-    volumes = [v for v in live_volumes(cluster) if v.svm == svm.name and v.junction and v.state == "online"]
-    under = [
-        v for v in volumes if f"{share.path.rstrip('/')}/".startswith(f"{(v.junction or '').rstrip('/')}/")
-    ]
-    return share, max(under, key=lambda v: len(v.junction or ""), default=None)
+    return share, _volume_of(cluster, svm, share.path)
+
+
+def _volume_of(cluster: Cluster, svm: Svm, path: str) -> Volume | None:
+    """The volume mounted deepest on a path that exists: a junction, or a folder below one."""
+    mounted = [v for v in live_volumes(cluster) if v.svm == svm.name and v.junction and v.state == "online"]
+    for volume in sorted(mounted, key=lambda v: -len(v.junction or "")):
+        base = (volume.junction or "").rstrip("/")
+        if path.rstrip("/") == base:
+            return volume
+        if path.startswith(base + "/"):
+            inside = path[len(base) + 1 :].rstrip("/") + "/"
+            return volume if any(name.startswith(inside) for name in volume.files) else None
+    return None
 
 
 # --- SVMs and LIFs --------------------------------------------------------------------------------

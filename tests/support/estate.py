@@ -72,7 +72,7 @@ class Scene:
     def break_off(self, name: str, *, force: bool = True) -> None:
         self.ok(self.state(name, "broken_off", force=force))
 
-    def modify(self, name: str, **change: object) -> Job:
+    def modify(self, name: str, /, **change: object) -> Job:
         wanted = volumes.Change(**change)  # type: ignore[arg-type]  # passed through
         return volumes.modify(self.world, self.lyon, self.volume(f"svm_dr:{name}_dr"), wanted)
 
