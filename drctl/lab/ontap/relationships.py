@@ -48,12 +48,11 @@ _SETTABLE = frozenset(
         "source.path",
         "destination.path",
         "restore_to_snapshot",
-        "recover_after_break",
-        "quick_resync",
-        "preserve",
-        "backoff_level",
+        "quick_resync",  # it only hints how to resync
     }
 )
+_AS_NEW: Record = {"restore": False, "throttle": 0, "backoff_level": "high", "preserve": False}
+"""What a new relationship of the lab has anyway; clients may say so."""
 
 
 def endpoint(cluster: Cluster, path: str) -> Record:
@@ -155,8 +154,8 @@ def find(call: Call, uuid: str) -> Mirror:
 
 
 def _create(call: Call) -> Outcome:
-    settable = {"source", "destination", "policy", "create_destination", "state", "restore", "throttle"}
-    check_settable(call, settable | {"transfer_schedule", "identity_preservation"})
+    settable = {"source", "destination", "policy", "create_destination", "state", "transfer_schedule"}
+    check_settable(call, settable, _AS_NEW)
     body = call.body
     source, destination = required(body, "source.path"), required(body, "destination.path")
     for path, name in ((source, "source.path"), (destination, "destination.path")):
@@ -194,7 +193,7 @@ def _schedule(body: Record) -> int | None:
 
 
 def _modify(call: Call, record: Record) -> Outcome:
-    check_settable(call, _SETTABLE, record)
+    check_settable(call, _SETTABLE, {**_AS_NEW, **record})
     _refuse_svm_dr(call)
     mirror = find(call, text(record, "uuid"))
     world, cluster, body = call.array.world, call.array.cluster, call.body

@@ -45,7 +45,7 @@ def _list_transfers(call: Call) -> list[Record]:
 
 
 def _create_transfer(call: Call) -> Outcome:
-    check_settable(call, {"source_snapshot", "throttle", "files", "storage_efficiency_enabled"})
+    check_settable(call, {"source_snapshot"}, {"throttle": 0, "storage_efficiency_enabled": True})
     mirror = find(call, call.parents["relationship.uuid"])
     wanted = string(call.body, "source_snapshot")
     if wanted and not _source_has(call, mirror, wanted):
