@@ -242,8 +242,18 @@ class _Writer(_adapter.SoapSerializer):  # type: ignore[misc]  # an untyped base
     def _Serialize(self, val: Any, info: Any, defNS: str) -> None:
         if isinstance(val, _Fragment):
             self.writer.write(val.xml)
+        elif isinstance(val, support.ManagedObject) and info.type is object:
+            self._write_reference(val, info.name)
         else:
             super()._Serialize(val, info, defNS)
+
+    def _write_reference(self, val: Any, tag: str) -> None:
+        """Write a reference into an ``anyType`` field as vCenter types it.
+
+        pyVmomi writes ``ManagedObject`` and reads both; other clients (govmomi) read only this.
+        """
+        kind = f'{self.xsiPrefix}type="ManagedObjectReference" type="{wsdl_name(type(val))}"'
+        self.writer.write(f"<{tag} {kind}>{_moref(val)}</{tag}>")
 
 
 def _write(tag: str, value: Value, expected: Any, flags: int, version: str) -> str:
