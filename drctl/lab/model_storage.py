@@ -170,6 +170,8 @@ class Mirror:
     pending: Snapshot | None = None
     """What the active transfer brings."""
     transfers: list[Transfer] = field(default_factory=list)
+    restore: bool = False
+    """Whether it only brings one snapshot back to a writable volume."""
 
 
 @dataclass

@@ -230,3 +230,35 @@ def test_the_private_cli_breaks_and_shows(lyon, mirror):
     assert mirror.state == "broken_off"
     missing = lyon.call("POST", "/api/private/cli/snapmirror/quiesce", {"destination-path": "a:b"})
     assert missing.status == 404
+
+
+@pytest.fixture
+def restore(paris):
+    body = {"destination.path": "svm_prod:ris_vm", "source.path": DESTINATION, "restore": "true"}
+    made = paris.call("POST", "/api/snapmirror/relationships?return_timeout=120", body)
+    assert made.status == 201
+    return made.headers["Location"]
+
+
+def test_a_restore_brings_a_snapshot_back_and_its_relationship_goes(paris, lyon, restore):
+    assert paris.get(f"{restore}?fields=restore")["restore"] is True
+    wanted = lyon.volume("ris_vm_dr").snapshots[0]
+    source = paris.volume("ris_vm")
+    assert all(s.uuid != wanted.uuid for s in source.snapshots)
+    answer = paris.call("POST", f"{restore}/transfers?return_timeout=60", {"source_snapshot": wanted.name})
+    assert answer.status == 201
+    assert paris.get(answer.headers["Location"])["relationship"]["restore"] is True
+    assert paris.world.wait(lambda: not paris.cluster.mirrors, 20)
+    assert paris.call("GET", restore).status == 404
+    assert any(s.uuid == wanted.uuid for s in source.snapshots)
+    assert source.files == wanted.files
+
+
+def test_a_restore_relationship_is_deleted_and_nothing_else(paris, restore):
+    assert paris.call("PATCH", restore, {"state": "broken_off"}).body["error"]["code"] == "13303851"
+    flagged = paris.call("DELETE", f"{restore}?destination_only=true", {})
+    assert flagged.body["error"]["code"] == "13303855"
+    missing = paris.call("POST", f"{restore}/transfers", {"source_snapshot": "none"})
+    assert missing.body["error"]["code"] == "13303845"
+    assert paris.job(paris.call("DELETE", restore, {}))["state"] == "success"
+    assert paris.call("GET", restore).status == 404

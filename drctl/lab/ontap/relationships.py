@@ -6,7 +6,7 @@ its Ansible collection, Cinder and Manila drivers read. ``paused`` is how REST s
 
 from __future__ import annotations
 
-from drctl.lab import mirrors
+from drctl.lab import mirrors, restores
 from drctl.lab.model import Cluster, Mirror
 from drctl.lab.ontap import references
 from drctl.lab.ontap.bodies import boolean, check_settable, integer, required, string
@@ -51,7 +51,7 @@ _SETTABLE = frozenset(
         "quick_resync",  # it only hints how to resync
     }
 )
-_AS_NEW: Record = {"restore": False, "throttle": 0, "backoff_level": "high", "preserve": False}
+_AS_NEW: Record = {"throttle": 0, "backoff_level": "high", "preserve": False}
 """What a new relationship of the lab has anyway; clients may say so."""
 
 
@@ -86,7 +86,7 @@ def _render(array: Array, mirror: Mirror) -> Record:
         "policy": policy_record(mirror.policy),
         "state": mirror.state,
         "healthy": mirror.healthy,
-        "restore": False,
+        "restore": mirror.restore,
         "group_type": "none",
         "throttle": mirror.throttle,
         "backoff_level": "high",
@@ -154,13 +154,24 @@ def find(call: Call, uuid: str) -> Mirror:
 
 
 def _create(call: Call) -> Outcome:
-    settable = {"source", "destination", "policy", "create_destination", "state", "transfer_schedule"}
+    settable = {
+        "source",
+        "destination",
+        "policy",
+        "create_destination",
+        "state",
+        "transfer_schedule",
+        "restore",
+    }
     check_settable(call, settable, _AS_NEW)
     body = call.body
     source, destination = required(body, "source.path"), required(body, "destination.path")
     for path, name in ((source, "source.path"), (destination, "destination.path")):
         if ":" not in path:
             raise RestError(400, 13303852, f'Path "{path}" does not hold the ":" that ends an SVM.', name)
+    if boolean(body, "restore"):
+        mirror, job = restores.create(call.array.world, call.array.cluster, source, destination)
+        return Outcome(job, (mirror.uuid,))
     provision = boolean(body, "create_destination.enabled") or False
     if string(body, "state") and not provision:
         raise RestError(
@@ -196,6 +207,8 @@ def _modify(call: Call, record: Record) -> Outcome:
     check_settable(call, _SETTABLE, {**_AS_NEW, **record})
     _refuse_svm_dr(call)
     mirror = find(call, text(record, "uuid"))
+    if mirror.restore:
+        raise RestError(400, 13303851, "A restore relationship cannot be changed.")
     world, cluster, body = call.array.world, call.array.cluster, call.body
     state = string(body, "state")
     source, destination = string(body, "source.path"), string(body, "destination.path")
@@ -255,6 +268,12 @@ def _delete_flags(call: Call) -> list[str]:
 def _remove(call: Call, record: Record) -> Outcome:
     asked = _delete_flags(call)
     mirror = find(call, text(record, "uuid"))
+    if mirror.restore:
+        if asked:
+            raise RestError(
+                400, 13303855, f'"{asked[0]}" does not apply to a restore relationship.', asked[0]
+            )
+        return Outcome(restores.delete(call.array.world, call.array.cluster, mirror))
     job = mirrors.delete(
         call.array.world,
         call.array.cluster,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drctl.lab import mirrors
+from drctl.lab import mirrors, restores
 from drctl.lab.model import Mirror
 from drctl.lab.ontap.bodies import check_settable, one_of, required, string
 from drctl.lab.ontap.errors import RestError
@@ -29,7 +29,7 @@ def _list_transfers(call: Call) -> list[Record]:
             "relationship": {
                 "uuid": mirror.uuid,
                 "destination": endpoint(call.array.cluster, mirror.destination),
-                "restore": False,
+                "restore": mirror.restore,
                 "_links": self_link(f"/api/snapmirror/relationships/{mirror.uuid}/"),
             },
             "_links": self_link(f"/api/snapmirror/relationships/{mirror.uuid}/transfers/{transfer.uuid}"),
@@ -48,6 +48,8 @@ def _create_transfer(call: Call) -> Outcome:
     check_settable(call, {"source_snapshot"}, {"throttle": 0, "storage_efficiency_enabled": True})
     mirror = find(call, call.parents["relationship.uuid"])
     wanted = string(call.body, "source_snapshot")
+    if mirror.restore:
+        return Outcome(key=(restores.start(call.array.world, mirror, wanted).uuid,))
     if wanted and not _source_has(call, mirror, wanted):
         raise RestError(400, 13303844, f'Update failed. Reason: Snapshot "{wanted}" not found on the source.')
     transfer = mirrors.start_transfer(call.array.world, call.array.cluster, mirror, wanted)
