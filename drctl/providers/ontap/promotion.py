@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from drctl.core.action import Control
-from drctl.core.problem import ProviderError
+from drctl.core.problem import ProviderError, ReadOnlyError
 from drctl.providers.ontap import problems
 from drctl.providers.ontap.client import FIRST_PAUSE, Client
 from drctl.providers.ontap.mirrors import read_mirror
@@ -86,7 +86,7 @@ class Promotion:
         try:
             return self.quiesce()
         except ProviderError as error:
-            if error.unreachable or error.problem.code == "ontap-auth":
+            if _is_final(error):
                 raise
             self.control.progress(f"quiesce: {error.problem.summary}")
             return error.effect_unknown and self._wait(lambda m: m.state == "paused", self.quiesce_timeout)
@@ -101,7 +101,7 @@ class Promotion:
                 self.client.change(_abort(mirror, state, self.destination), self.control)
             except ProviderError as error:
                 # Ended by itself, or of a kind that cannot be aborted (synchronous): the break decides.
-                if error.unreachable or error.problem.code == "ontap-auth":
+                if _is_final(error):
                     raise
                 self.control.progress(f"abort: {error.problem.summary}")
             if self._wait(lambda m: not m.transferring, ABORT):
@@ -167,6 +167,11 @@ class Promotion:
             self.control.sleep(min(pause, left))
             pause = min(pause * 1.5, LONGEST_PAUSE)
         return True
+
+
+def _is_final(error: ProviderError) -> bool:
+    """Say whether nothing else can be asked of this cluster either."""
+    return error.unreachable or isinstance(error, ReadOnlyError) or error.problem.code == "ontap-auth"
 
 
 def _overridable(error: ProviderError) -> bool:

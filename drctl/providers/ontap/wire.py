@@ -7,6 +7,7 @@ What NetApp's client does by itself and a failover cannot have, and where it is 
 - it sends the difference to the last known state, and drops names it does not know: every change is a
   fresh object, and what leaves is compared with what was meant;
 - it follows a POST's Location with sleeps: the header is taken away, callers read again;
+- it refuses answers with words it does not know: they are taken raw;
 - it loses the code of a failed job: jobs are followed by ``client.Client``.
 """
 
@@ -146,9 +147,8 @@ class _Answer(Protocol):
 class _Resource(Protocol):
     """The part of NetApp's ``Resource`` that is used here."""
 
-    def set_connection(self, connection: HostConnection) -> None: ...
-
-    def get(self, **query: str) -> _Answer: ...
+    @property
+    def instance_location(self) -> str: ...
 
 
 class _Send(Protocol):
@@ -214,9 +214,13 @@ class Wire:
         """Return one record by its keys, None when the array does not know it (404)."""
         try:
             with self._errors(f"read a {_words(resource)}", changing=False):
-                found = _resource(resource).from_dict(keys, strict=True)
-                found.set_connection(self._connection)
-                body = found.get(**query).http_response.json()
+                # Not the library's get(): it refuses an answer with a word it does not know, such as the
+                # states "cancelled" and "expired" of a job.
+                location = _resource(resource).from_dict(keys, strict=True).instance_location
+                url = f"{self._connection.origin}{location}"
+                response = self._connection.session.get(url, params=dict(query))
+                response.raise_for_status()
+                body = response.json()
         except ProviderError as error:
             if problems.code_of(error) in {problems.ENTRY_MISSING, 404}:
                 return None
@@ -244,6 +248,8 @@ class Wire:
         """Turn what the library raises into ``ProviderError``."""
         try:
             yield
+        except RequestException as error:
+            raise self._translate(error, doing, changing=changing) from error
         except NetAppRestError as error:
             cause = getattr(error, "cause", None)
             if isinstance(cause, RequestException):

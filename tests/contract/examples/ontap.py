@@ -2,6 +2,8 @@
 
 from contract import Example
 
+from drctl.lab.model import ExportRule
+
 ENDPOINT = "ontap-lyon"
 HOSTS = ["198.51.100.31", "198.51.100.32"]
 SERVICE = "TELERADIO\\pacs-service"
@@ -57,8 +59,6 @@ def squash_root(world):
 
 
 def _read_only_rule():
-    from drctl.lab.model import ExportRule
-
     return ExportRule(1, ["0.0.0.0/0"], rw=["never"], superuser=["none"])
 
 
@@ -85,7 +85,9 @@ EXAMPLES = [
         undone=False,
         variant="one-more-host",
     ),
-    export("ris_vm_dr", after=(export("ris_vm_dr", []),), prepare=squash_root, undone=False, variant="shadowed"),
+    export(
+        "ris_vm_dr", after=(export("ris_vm_dr", []),), prepare=squash_root, undone=False, variant="shadowed"
+    ),
     svm("stop"),
     svm("start", after=(svm("stop"),)),
     lif("down"),
