@@ -215,7 +215,6 @@ class Bind:
 
 
 def _start_named(folder: Path, port: int, configuration: str) -> Named:
-    folder.mkdir()
     file = folder / "named.conf"
     file.write_text(configuration)
     with (folder / "named.log").open("wb") as log:
@@ -225,30 +224,26 @@ def _start_named(folder: Path, port: int, configuration: str) -> Named:
     return Named(port, process)
 
 
-def _start_bind(folder: Path, *, notify: bool) -> Bind:
-    one, other = free_port(), free_port()
-    secret = base64.b64encode(secrets.token_bytes(32)).decode()
-    primary, secondary = folder / "primary", folder / "secondary"
-
-    def options(place: Path, port: int, told: str) -> str:
-        return _OPTIONS.format(folder=place, port=port, secret=secret, notify=told)
-
-    first = _start_named(
-        primary, one, options(primary, one, "explicit" if notify else "no") + _PRIMARY.format(other=other)
-    )
-    (primary / "zone.db").write_text(_RECORDS)
-    second = _start_named(secondary, other, options(secondary, other, "no") + _SECONDARY.format(other=one))
-    return Bind(first, second, secret, folder)
-
-
 def _run_bind(folder: Path, *, notify: bool) -> Iterator[Bind]:
-    bind = _start_bind(folder, notify=notify)
+    """Start the primary, then the secondary: one that finds no primary waits long before it asks again."""
+    ports = free_port(), free_port()
+    secret = base64.b64encode(secrets.token_bytes(32)).decode()
+    servers: list[Named] = []
+    zones = (_PRIMARY.format(other=ports[1]), _SECONDARY.format(other=ports[0]))
     try:
-        wait_until(bind.primary.answers, "an answer of the primary")
-        wait_until(bind.secondary.answers, "an answer of the secondary")
-        yield bind
+        for place, port, zone, told in zip(
+            ("primary", "secondary"), ports, zones, ("explicit" if notify else "no", "no"), strict=True
+        ):
+            home = folder / place
+            home.mkdir()
+            if place == "primary":
+                (home / "zone.db").write_text(_RECORDS)
+            options = _OPTIONS.format(folder=home, port=port, secret=secret, notify=told)
+            servers.append(_start_named(home, port, options + zone))
+            wait_until(servers[-1].answers, f"an answer of the {place}")
+        yield Bind(servers[0], servers[1], secret, folder)
     finally:
-        for server in (bind.primary, bind.secondary):
+        for server in servers:
             server.signal(signal.SIGCONT)
             server.process.kill()
             server.process.wait()

@@ -9,11 +9,15 @@ from typing import Any
 
 import pytest
 from ansible_peer import Playbook, require_ansible
-from ontap_arrays import Arrays, serve_arrays
+from ontap_arrays import Array, Arrays, serve_arrays
 
 from drctl.lab.pki import Pki
 
 PLAYBOOKS = Path(__file__).parent / "playbooks"
+
+
+def login(array: Array) -> dict[str, Any]:
+    return {"host": array.host, "port": array.port, "user": array.user, "password": array.password}
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +30,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[A
         started = {}
         for name in ("mirror", "clone"):
             arrays = stack.enter_context(serve_arrays(pki))
-            lyon = arrays.lyon
-            array = {"host": lyon.host, "port": lyon.port, "user": lyon.user, "password": lyon.password}
-            variables = {"array": array, "snapshot": lyon.mirror("svm_dr:ris_db_dr").exported}
+            variables = {
+                "array": login(arrays.lyon),
+                "source": login(arrays.paris),
+                "snapshot": arrays.lyon.mirror("svm_dr:ris_db_dr").exported,
+                "older": arrays.lyon.volume("ris_vm_dr").snapshots[0].name,
+            }
             playbook = Playbook(PLAYBOOKS / f"{name}.yml", folder / name, pki.ca_file, variables)
             stack.callback(playbook.stop)
             started[name] = (arrays, playbook)
@@ -126,3 +133,11 @@ def test_a_mirror_is_removed_on_both_sides(clone):
     arrays, results = clone
     assert "delete" in results["removed"]["actions"]
     assert all(m.destination != "svm_dr:pacs_images_dr" for m in arrays.lyon.cluster.mirrors.values())
+
+
+def test_a_restore_brings_an_older_snapshot_back(clone):
+    arrays, results = clone
+    assert results["restored"]["actions"] == ["restore"]
+    assert arrays.world.wait(lambda: not arrays.paris.cluster.mirrors, 20)
+    older = arrays.lyon.volume("ris_vm_dr").snapshots[0].uuid
+    assert any(snapshot.uuid == older for snapshot in arrays.paris.volume("ris_vm").snapshots)

@@ -180,7 +180,7 @@ def test_a_stale_secondary_is_waited_for_and_nothing_is_sent_twice(slow_bind, co
 
 def test_a_frozen_secondary_is_unproven_and_catches_up(bind, control, wait_until):
     action = record()
-    with opened(bind, timeout=0.3) as client:
+    with opened(bind, timeout=0.8) as client:
         bind.secondary.signal(signal.SIGSTOP)
         change = action.diff(action.read(client))
         assert change is not None
@@ -291,7 +291,7 @@ def test_access(bind):
         elsewhere = foreign.judge(foreign.observe(client))
         bind.secondary.process.kill()
         bind.secondary.process.wait()
-    with opened(bind, timeout=0.2) as client:
+    with opened(bind, timeout=0.8) as client:
         alone = probe.judge(probe.observe(client))
     assert probe.judge(seen).level is Level.OK
     assert seen.values["serial"] == 1
