@@ -112,7 +112,7 @@ class Vsphere:
         """
 
         def read() -> list[Row]:
-            return self.read(f"reading {kind}s", lambda wire: _collect(wire, kind, _view(wire, kind), paths))
+            return self.read(f"reading {kind}s", lambda wire: _collect_all(wire, kind, paths))
 
         return self._shared.get((kind, *paths), read)
 
@@ -198,6 +198,16 @@ def _view(wire: Wire, kind: str) -> Any:
         view = content.viewManager.CreateContainerView(content.rootFolder, [wire.kind(kind)], True)
         wire.views[kind] = view
     return view
+
+
+def _collect_all(wire: Wire, kind: str, paths: Sequence[str]) -> list[Row]:
+    """Collect over the session's view; one that is gone may mean that the session ended."""
+    try:
+        return _collect(wire, kind, _view(wire, kind), paths)
+    except wire.vmodl.fault.ManagedObjectNotFound:
+        wire.views.pop(kind, None)
+        wire.ref("ServiceInstance", "ServiceInstance").CurrentTime()  # raises NotAuthenticated if so
+        return _collect(wire, kind, _view(wire, kind), paths)
 
 
 def _collect(wire: Wire, kind: str, view: Any, paths: Sequence[str]) -> list[Row]:

@@ -103,8 +103,12 @@ class Session:
             before = self._clock.now()
             skew = (instance.CurrentTime() - before).total_seconds()
         except vmodl.MethodFault as fault:
+            stub.hang_up()
             what = f"{self.endpoint.host} refused the login of {self.endpoint.username}"
             raise explain(what, fault, self.endpoint.name) from fault
+        except ProviderError:
+            stub.hang_up()
+            raise
         self._generation += 1
         self._last = self._clock.monotonic()
         return Wire(stub, content, self._generation, skew)

@@ -50,13 +50,12 @@ func main() {
 	}
 	model.Service.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
 	server := model.Service.NewServer()
-	defer server.Close()
 	server.Config.Handler = count(server.Config.Handler)
 	fmt.Printf("https://%s%s\n", server.URL.Host, server.URL.Path)
 
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)
-	<-stop
+	<-stop // requests still waiting for updates end with the process
 }
 
 // count counts SOAP requests and tells their number at /requests, so that bulk reads can be proven.
