@@ -119,14 +119,19 @@ class Expression:
                 here = here[name]
 
     def _unknown(self, error: _UnknownNameError, scope: Scope) -> ExpressionError:
-        name = str(error.name)
+        if isinstance(error.name, _Unknown):  # a[b] where b itself is not defined
+            try:
+                error.name.fail()
+            except _UnknownNameError as inner:
+                return self._unknown(inner, scope)
+        name = error.name if isinstance(error.name, str) else f"{error.name!r:.60}"
         offset = _find_member(self.text, name, error.owner, scope)
         if error.owner is missing:
             return ExpressionError(f"{name!r} is not defined", offset, suggest(name, SCOPE))
         if isinstance(error.owner, Record):
             why = error.owner.absent(name)
             hint = "" if why else suggest(name, error.owner.names())
-            return ExpressionError(why or f"{error.owner} has no {name!r}", offset, hint)
+            return ExpressionError(why or f"{error.owner!r} has no {name!r}", offset, hint)
         known = [str(key) for key in error.owner] if isinstance(error.owner, Mapping) else []
         return ExpressionError(error.message or f"{name!r} is not defined", offset, suggest(name, known))
 

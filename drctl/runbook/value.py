@@ -60,8 +60,11 @@ class Record(Mapping[str, object]):
     def __eq__(self, other: object) -> bool:
         return self is other
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return self._label
+
+    def __str__(self) -> str:
+        raise TypeError(f"{self._label} cannot be put into a text: name a field")
 
     def names(self) -> list[str]:
         """Return the names of its fields, links to other things included."""
