@@ -1,0 +1,78 @@
+"""drctl with a journal that kills the process: ``child.py WHEN N failover RUNBOOK ANSWERS | resume ANSWERS``.
+
+WHEN is ``before`` (nothing of write N reaches the disk), ``torn`` (half of it does), ``after`` (all of
+it does, and nothing else happens) or ``never``. Prints how many writes there were.
+"""
+
+import os
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from drctl.app.approval import Approval
+from drctl.app.case import Files, load_case, opened, prepare, refuse_blockers
+from drctl.app.context import Context, system_context
+from drctl.app.resume import go_on, resuming
+from drctl.app.session import Audience
+from drctl.app.start import start
+from drctl.cli.running import read_answers
+from drctl.engine.execute import Stop
+from drctl.engine.journal import JournalFile
+from drctl.engine.people import People
+
+WHEN, AT = sys.argv[1], int(sys.argv[2])
+
+
+class DyingFile(JournalFile):
+    """A journal file whose N-th write in this process is its last."""
+
+    writes = 0
+
+    def _persist(self, content: bytes) -> None:
+        DyingFile.writes += 1
+        last = DyingFile.writes == AT
+        if last and WHEN == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if last and WHEN == "torn":
+            os.write(self._fd, content[: len(content) // 2])
+            os.fsync(self._fd)
+            os.kill(os.getpid(), signal.SIGKILL)
+        super()._persist(content)
+        if last and WHEN == "after":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def watching(context: Context, answers: str) -> Audience:
+    return Audience(People(False, context.actor, read_answers(Path(answers))), Stop())
+
+
+def fail_over(context: Context, runbook: str, answers: str) -> int:
+    files = Files(Path(runbook), Path(os.environ["DRCTL_INVENTORY"]))
+    case = load_case(context, files, "failover", {})
+    with opened(case, context) as binder:
+        plan = prepare(case, binder)
+        refuse_blockers(plan)
+        approval = Approval("yes", context.actor, "crash test")
+        ended = start(context, case, files, binder, plan, approval, watching(context, answers))
+    return int(ended.exit_code)
+
+
+def go_on_with_last(context: Context, answers: str) -> int:
+    with resuming(context, "last", accept_changes=False) as resumption:
+        for row in resumption.reality.table:
+            print(row)
+        assert not resumption.consent, resumption.consent
+        return int(go_on(resumption, context.actor, "crash test", watching(context, answers)).exit_code)
+
+
+def main() -> int:
+    context = replace(system_context(Path(os.environ["DRCTL_HOME"])), journal_file=DyingFile)
+    verb, *arguments = sys.argv[3:]
+    status = fail_over(context, *arguments) if verb == "failover" else go_on_with_last(context, *arguments)
+    print("writes", DyingFile.writes)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""Runs that die where a test wants, and the world they leave behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent.parent
+HERE = ROOT / "tests" / "crash"
+CHILD = HERE / "child.py"
+SMALL = HERE / "small.yaml"
+ANSWERS = HERE / "answers.yaml"
+
+
+@dataclass
+class Estate:
+    """A lab, reset before each run, and the runs made on it."""
+
+    lab: Any
+    home: Path
+    count: int = 0
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def fresh(self) -> None:
+        self.lab.reset()
+        self.count += 1
+        self.environment = {
+            **os.environ,
+            **self.lab.secrets,
+            "DRCTL_INVENTORY": str(self.lab.inventory),
+            "DRCTL_HOME": str(self.home / str(self.count)),
+        }
+
+    def fail_over(self, runbook: Path, answers: Path, when: str = "never", at: int = 0) -> subprocess.Popen[str]:
+        """Start a failover in a child that dies at its ``at``-th write to the journal."""
+        return self._start([str(CHILD), when, str(at), "failover", str(runbook), str(answers)])
+
+    def resume(self, answers: Path, when: str = "never", at: int = 0) -> subprocess.Popen[str]:
+        """Go on with the last run in a child that dies at its ``at``-th write to the journal."""
+        return self._start([str(CHILD), when, str(at), "resume", str(answers)])
+
+    def _start(self, arguments: list[str]) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, *arguments],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def world(self) -> Any:
+        """The estate once it has come to rest."""
+        assert self.lab.wait("settled", 60)
+        return json.loads(normal(json.dumps(self.lab.status()["world"])))
+
+    def effects(self) -> Counter[tuple[str, str, str]]:
+        """Every changing call, told apart by what it did to what."""
+        calls = self.lab.status()["mutations"]
+        told = ((c["facade"], c["call"], normal(c["target"])) for c in calls)
+        return Counter(effect for effect in told if not effect[2].endswith(".DRAFT"))
+
+
+def normal(text: str) -> str:
+    """Return a text without what differs from run to run: run ids and names of drafts."""
+    text = re.sub(r"\d{8}-\d{6}-failover-[0-9a-f]{4}", "RUN", text)
+    return re.sub(r"(/\.[\w-]+)\.[0-9a-f]{12}", r"\1.DRAFT", text)
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """Wait for a child; return its exit status and what it printed."""
+    output, _ = process.communicate(timeout=120)
+    return process.returncode, output
