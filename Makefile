@@ -64,14 +64,14 @@ test: .venv/.tested peers lint pytest ## create the environment, install what th
 .PHONY: peers
 peers: .venv/.tested ## install and build the servers that the tests drive drctl against
 	@tools/debian-packages.sh $(PEER_PACKAGES)
-	$(MAKE) --silent .build/vcsim
+	$(MAKE) --silent .build/vcsim .build/govmomi
 	tools/peers/ansible.sh
 
 # Debian lays Go libraries out as a GOPATH; nothing is downloaded.
-.build/vcsim: $(wildcard tools/peers/vcsim/*.go)
+.build/vcsim .build/govmomi: .build/%: $(wildcard tools/peers/*/*.go)
 	@echo "Building $@ with Debian's govmomi"
 	mkdir -p $(@D)
-	cd tools/peers/vcsim && GO111MODULE=off GOPATH=/usr/share/gocode GOFLAGS= GOTOOLCHAIN=local \
+	cd tools/peers/$* && GO111MODULE=off GOPATH=/usr/share/gocode GOFLAGS= GOTOOLCHAIN=local \
 	  GOCACHE=$(abspath .build/go-cache) go build -o $(abspath $@) .
 
 .PHONY: lint
