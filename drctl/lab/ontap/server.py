@@ -18,6 +18,7 @@ from drctl.lab.ontap.records import Record, nest, values
 from drctl.lab.ontap.resource import PREFIX, Array, Call, Change, Outcome, Resource, Stall, self_link
 from drctl.lab.ontap.routes import RESOURCES
 from drctl.lab.ontap.schema import key_of, without_links
+from drctl.lab.ontap.svms import SVMS
 from drctl.lab.storage import Refusal
 from drctl.lab.world import World
 
@@ -207,10 +208,14 @@ def _wants_links(accept: str) -> bool:
 
 
 def _tunnel(query: Query, resource: Resource, request: Request) -> Query:
-    """Narrow a query to the SVM named in the tunnelling headers."""
-    for header, name in (("x-dot-svm-name", "svm.name"), ("x-dot-svm-uuid", "svm.uuid")):
-        if header in request.headers and resource.schema.knows(name) and request.method == "GET":
-            query = replace(query, conditions=(*query.conditions, (name, request.headers[header])))
+    """Narrow a read to the SVM named in the tunnelling headers."""
+    if request.method != "GET":
+        return query
+    for header, name in (("x-dot-svm-name", "name"), ("x-dot-svm-uuid", "uuid")):
+        if header in request.headers:
+            at = name if resource is SVMS else f"svm.{name}"
+            if resource.schema.knows(at):
+                query = replace(query, conditions=(*query.conditions, (at, request.headers[header])))
     return query
 
 
