@@ -36,6 +36,9 @@ def main() -> int:
     except (OSError, yaml.YAMLError, UnknownFault, NoBlock) as problem:
         sys.stderr.write(f"the lab cannot be served: {problem}\n")
         return 2
+    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        sys.stderr.write(f"the lab cannot serve this inventory, check it first: {problem!r}\n")
+        return 2
     return 0
 
 

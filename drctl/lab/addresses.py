@@ -8,7 +8,7 @@ import re
 import socket
 from ipaddress import IPv4Address, ip_address
 
-_ADDRESS = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])")
+_ADDRESS = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d{1,3}){3})(?:/(\d{1,2}))?(?![\d.])")
 _LOCK_PORT = 4999
 _NAMED = 250
 """Third octet of addresses given to hosts that the inventory knows by name only."""
@@ -51,8 +51,15 @@ class Addresses:
         self._count = itertools.count(1)
 
     def text(self, text: str) -> str:
-        """``text`` with each IPv4 address in it mapped (networks as ``a.b.c.d/nn`` too)."""
-        return _ADDRESS.sub(lambda match: self._one(match.group()), text)
+        """``text`` with each IPv4 address in it mapped, and networks too: ones wider than a /24 become the block."""
+        return _ADDRESS.sub(lambda match: self._mapped(match.group(1), match.group(2)), text)
+
+    def _mapped(self, address: str, prefix: str | None) -> str:
+        if prefix is None:
+            return self._one(address)
+        if int(prefix) < 24 and self._one(address) != address:
+            return f"127.{self._number}.0.0/16"
+        return f"{self._one(address)}/{prefix}"
 
     def _one(self, address: str) -> str:
         try:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from drctl.lab import names, nas
-from drctl.lab.hardware import trouble
-from drctl.lab.model import Application, Cluster, Svm, VCenter, Vm, Volume
+from drctl.lab.model import Application, Cluster, Svm, Volume
+from drctl.lab.reach import View
 from drctl.lab.storage import live_volumes
 from drctl.lab.world import World
 from drctl.lab.writes import data_of
@@ -28,7 +28,7 @@ class ServiceState:
 def service_state(world: World, service: str, site: str) -> ServiceState:
     """Whether a service works at a site: VMs up in the right subnet, shares, dependencies, directory."""
     with world.lock:
-        reason = _why_not(world, service, site, frozenset())
+        reason = _why_not(world, View(world), service, site, frozenset())
         return ServiceState(not reason, reason, data_at(world, service, site))
 
 
@@ -77,7 +77,7 @@ def _volumes(world: World, site: str) -> Iterator[Volume]:
 # --- why a service does not work ------------------------------------------------------------------
 
 
-def _why_not(world: World, service: str, site: str, above: frozenset[str]) -> str:
+def _why_not(world: World, view: View, service: str, site: str, above: frozenset[str]) -> str:
     application = world.estate.applications[service]
     if not world.site(site).alive:
         return f"{site} is down"
@@ -85,31 +85,31 @@ def _why_not(world: World, service: str, site: str, above: frozenset[str]) -> st
         present = not application.addresses or site in application.addresses
         return "" if present else f"{service} has no place at {site}"
     for name in application.vms:
-        if reason := _vm_trouble(world, application, name, site):
+        if reason := _vm_trouble(world, view, application, name, site):
             return reason
     for needed in application.depends_on:
-        if needed not in above and (reason := _dependency(world, needed, site, above | {service})):
+        if needed not in above and (reason := _dependency(world, view, needed, site, above | {service})):
             return f"{needed}: {reason}"
     return ""
 
 
-def _dependency(world: World, needed: str, site: str, above: frozenset[str]) -> str:
+def _dependency(world: World, view: View, needed: str, site: str, above: frozenset[str]) -> str:
     """A dependency may work at this site or at any site linked with it."""
     others = [other for other in world.estate.sites if other != site and world.linked(site, other)]
     first = ""
     for place in (site, *others):
-        reason = _why_not(world, needed, place, above)
+        reason = _why_not(world, view, needed, place, above)
         if not reason:
             return ""
         first = first or reason
     return first
 
 
-def _vm_trouble(world: World, application: Application, name: str, site: str) -> str:
-    found = list(_named(world, name, site))
+def _vm_trouble(world: World, view: View, application: Application, name: str, site: str) -> str:
+    found = [(vcenter, vm) for vcenter, vm in view.named(name) if vcenter.site == site]
     if not found:
         return f"{name} is not registered at {site}"
-    reasons = [trouble(world, vcenter, vm) for vcenter, vm in found]
+    reasons = [view.trouble(vcenter, vm) for vcenter, vm in found]
     if all(reasons):
         return reasons[0]
     if any(vm.windows for _, vm in found):
@@ -117,12 +117,6 @@ def _vm_trouble(world: World, application: Application, name: str, site: str) ->
             if reason := share_trouble(world, site, alias, share):
                 return f"{name} cannot open \\\\{alias}\\{share}: {reason}"
     return ""
-
-
-def _named(world: World, name: str, site: str) -> Iterator[tuple[VCenter, Vm]]:
-    for vcenter in world.estate.vcenters.values():
-        if vcenter.site == site:
-            yield from ((vcenter, vm) for vm in vcenter.vms.values() if vm.name == name and not vm.template)
 
 
 def share_trouble(world: World, site: str, alias: str, share: str) -> str:

@@ -262,3 +262,23 @@ def unmount(world: World, vcenter: VCenter, host: Host, datastore: Datastore) ->
 
 def _last_mount(vcenter: VCenter, host: Host, datastore: Datastore) -> bool:
     return not any(datastore.moref in each.mounts for each in vcenter.hosts.values() if each is not host)
+
+
+def rename_datastore(world: World, vcenter: VCenter, datastore: Datastore, name: str) -> Task:
+    """Rename_Task on a datastore; the paths of the VMs on it follow. DuplicateName when taken."""
+
+    def work() -> None:
+        if any(each.name == name for each in vcenter.datastores.values() if each is not datastore):
+            raise VimFault("DuplicateName", f"The name '{name}' already exists.", name_=name)
+        old, new = f"[{datastore.name}] ", f"[{name}] "
+        for vm in vcenter.vms.values():
+            vm.vmx = _relabelled(vm.vmx, old, new)
+            vm.disks = {key: _relabelled(path, old, new) for key, path in vm.disks.items()}
+            vm.cdrom = vm.cdrom and _relabelled(vm.cdrom, old, new)
+        datastore.name = name
+
+    return start_task(world, vcenter, "Rename", datastore.moref, work)
+
+
+def _relabelled(path: str, old: str, new: str) -> str:
+    return new + path.removeprefix(old) if path.startswith(old) else path

@@ -6,7 +6,6 @@ Power, boot and questions are in ``power``; ``machines`` offers both to the faç
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_network
 
 from drctl.lab import vmx
 from drctl.lab.compute import (
@@ -21,7 +20,7 @@ from drctl.lab.compute import (
     start_task,
     writable,
 )
-from drctl.lab.model import Datastore, Host, Network, Nic, Task, VCenter, Vm, Volume
+from drctl.lab.model import Datastore, Host, Network, Nic, Task, VCenter, Vm
 from drctl.lab.storage import stable_uuid
 from drctl.lab.world import World
 
@@ -324,60 +323,3 @@ def edit_vmx(world: World, vcenter: VCenter, vm: Vm, changes: dict[str, str | No
     file = split_path(vm.vmx)[1]
     if home and volume and file in volume.files and writable(world, vcenter, home):
         volume.files[file] = vmx.edit(volume.files[file], changes)
-
-
-# --- what a guest is reached by -------------------------------------------------------------------
-
-
-def volumes_of(world: World, vcenter: VCenter, vm: Vm) -> list[Volume]:
-    """The volumes that hold the VM's files and disks, as far as they answer."""
-    labels = {path[1:].partition("]")[0] for path in (vm.vmx, *vm.disks.values()) if path.startswith("[")}
-    stores = [d for label in sorted(labels) if (d := find_datastore(vcenter, label))]
-    return [v for d in stores if (v := backing_volume(world, d)) is not None]
-
-
-def connection_state(world: World, vcenter: VCenter, vm: Vm) -> str:
-    """``connected``, ``disconnected`` (its host is) or ``inaccessible`` (its datastore is)."""
-    host = vcenter.hosts.get(vm.host)
-    if host is None or not host.connected:
-        return "disconnected"
-    home = vcenter.datastores.get(vm.datastore)
-    return "connected" if home and accessible(world, vcenter, home) else "inaccessible"
-
-
-def duplicates(world: World, vcenter: VCenter, vm: Vm) -> list[Vm]:
-    """Other running VMs on the same layer 2 (same subnet, sites linked) with its address or a MAC of its own."""
-    mine = {nic.mac for nic in vm.nics if nic.connected}
-    subnets = {network.subnet for network in _networks(vcenter, vm)}
-    found = []
-    for other_center in world.estate.vcenters.values():
-        if not world.linked(vcenter.site, other_center.site):
-            continue
-        for other in other_center.vms.values():
-            shared = subnets & {network.subnet for network in _networks(other_center, other)}
-            same = (other.guest_ip and other.guest_ip == vm.guest_ip) or mine & {n.mac for n in other.nics}
-            if other is not vm and other.power == "poweredOn" and shared and same:
-                found.append(other)
-    return found
-
-
-def _networks(vcenter: VCenter, vm: Vm) -> list[Network]:
-    return [vcenter.networks[n.network] for n in vm.nics if n.connected and n.network in vcenter.networks]
-
-
-def trouble(world: World, vcenter: VCenter, vm: Vm) -> str:
-    """Why the guest does not answer on its network; empty when it does."""
-    if vm.power != "poweredOn":
-        return f"{vm.name} is powered off"
-    if not vm.booted:
-        return f"{vm.name} is still booting"
-    networks = _networks(vcenter, vm)
-    if not networks:
-        return f"{vm.name} is connected to no network"
-    if not vm.guest_ip or not any(ip_address(vm.guest_ip) in ip_network(n.subnet) for n in networks):
-        return f"{vm.name} has the address {vm.guest_ip}, which is not of its network {networks[0].name}"
-    if same := duplicates(world, vcenter, vm):
-        return f"{vm.name} has the address or MAC of {same[0].name} at {same[0].vcenter}"
-    if connection_state(world, vcenter, vm) != "connected":
-        return f"{vm.name} lost its datastore"
-    return ""

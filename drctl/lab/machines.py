@@ -1,14 +1,11 @@
-"""Everything that can be done to a VM, for the façade: ``hardware`` and ``power`` under one name."""
+"""Everything that can be done to a VM, for the façade: ``hardware``, ``power`` and ``reach`` under one name."""
 
 from drctl.lab.hardware import (
     NicChange,
     VmChange,
-    connection_state,
-    duplicates,
     network_of,
     reconfigure,
     register,
-    trouble,
     unregister,
 )
 from drctl.lab.power import (
@@ -23,6 +20,7 @@ from drctl.lab.power import (
     set_guest_ip,
     shutdown_guest,
 )
+from drctl.lab.reach import connection_state, duplicates, trouble
 
 __all__ = [
     "BOOT_TIME",

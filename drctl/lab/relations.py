@@ -46,16 +46,7 @@ def create(
             peer is missing, 13303873 a state without create_destination, 262224 at once.
     """
     with world.lock:
-        for path in (source, destination):
-            if ":" not in path:
-                raise Refusal(400, 13303852, f'The path "{path}" has no colon.', "path")
-        origin = _source_cluster(world, cluster, source)
-        if (origin.endpoint, source) == (cluster.endpoint, destination):
-            raise Refusal(400, 6619441, "The source and the destination are the same.")
-        if any(m.destination == destination for m in cluster.mirrors.values()):
-            raise Refusal(409, 6619637, f'A relationship with destination "{destination}" already exists.')
-        if not peers_answer(world, origin, cluster):
-            raise peer_refusal(origin, cluster)
+        origin = _origin(world, cluster, source, destination)
         if initialize and not create_destination:
             raise Refusal(
                 400, 13303873, "The state can only be given together with create_destination.", "state"
@@ -79,6 +70,21 @@ def create(
                 transfers.begin(world, mirror, "initialize")
 
         return mirror, start_job(world, cluster, "POST /api/snapmirror/relationships", work)
+
+
+def _origin(world: World, cluster: Cluster, source: str, destination: str) -> Cluster:
+    """The cluster of the source, once nothing speaks against a relationship with it."""
+    for path in (source, destination):
+        if ":" not in path:
+            raise Refusal(400, 13303852, f'The path "{path}" has no colon.', "path")
+    origin = _source_cluster(world, cluster, source)
+    if (origin.endpoint, source) == (cluster.endpoint, destination):
+        raise Refusal(400, 6619441, "The source and the destination are the same.")
+    if any(m.destination == destination for m in cluster.mirrors.values()):
+        raise Refusal(409, 6619637, f'A relationship with destination "{destination}" already exists.')
+    if not peers_answer(world, origin, cluster):
+        raise peer_refusal(origin, cluster)
+    return origin
 
 
 def _source_cluster(world: World, cluster: Cluster, source: str) -> Cluster:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Event
 from types import MappingProxyType, TracebackType
@@ -76,8 +77,11 @@ class Lab:
         self.secrets.update(self.rendering.secrets)
         self.inventory = self.rendering.write(self.directory)
         self.control = self._control_path()
-        self._open()
-        self._control = Control(self, self.control)
+        with ExitStack() as undo:
+            undo.callback(self._block.release)
+            self._open()
+            self._control = Control(self, self.control)
+            undo.pop_all()
 
     def _control_path(self) -> Path:
         path = self.directory.resolve() / "control.sock"
@@ -87,17 +91,21 @@ class Lab:
 
     def _open(self) -> None:
         survey = Survey(self.rendering.inventory, self.secrets)
-        self.world = World(build_estate(survey), self.speed)
-        Writes(self.world)
-        sites.attach(self.world)
-        furnish(self.world, survey)
-        start_schedules(self.world)
-        self.net = Net(self.world, self.pki, tuple(sorted(self.rendering.names)))
-        self._serve()
-        self.net.start()
-        for fault in self._faults:
-            self.world.faults.add(fault)
-        self.net.await_settled()
+        with ExitStack() as undo:
+            self.world = World(build_estate(survey), self.speed)
+            undo.callback(self.world.stop)
+            Writes(self.world)
+            sites.attach(self.world)
+            furnish(self.world, survey)
+            start_schedules(self.world)
+            self.net = Net(self.world, self.pki, tuple(sorted(self.rendering.names)))
+            undo.callback(self.net.stop)
+            self._serve()
+            self.net.start()
+            for fault in self._faults:
+                self.world.faults.add(fault)
+            self.net.await_settled()
+            undo.pop_all()
 
     def _serve(self) -> None:
         estate, endpoints = self.world.estate, self.rendering.inventory.get("endpoints") or {}

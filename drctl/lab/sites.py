@@ -34,6 +34,8 @@ def _act(world: World, fault: Fault, *, active: bool) -> None:
                 restore_power(world, target, autostart=False)
         elif fault.name == "site-returns-with-autostart" and active:
             restore_power(world, target, autostart=True)
+            for ended in (f"site-down:{target}", f"site-partition:{target}"):
+                world.faults.lift(ended)
 
 
 def _partition(world: World, target: str, *, cut: bool) -> None:

@@ -87,31 +87,7 @@ def create(world: World, cluster: Cluster, wish: Wish) -> tuple[Volume, Job]:
             no export policy; for clones 524601, 524597, 918243, 1520442.
     """
     with world.lock:
-        if wish.svm not in cluster.svms:
-            raise Refusal(404, 13434920, f'SVM "{wish.svm}" was not found.', "svm.name")
-        if find_volume(cluster, wish.svm, wish.name):
-            raise Refusal(409, 917526, f'Duplicate volume name "{wish.name}" in SVM "{wish.svm}".', "name")
-        _check_policy(cluster, wish.svm, wish.export_policy)
-        aggregate = wish.aggregate or next(iter(cluster.aggregates))
-        needed = wish.size if wish.guarantee == "volume" and wish.parent is None else 1
-        if aggregate not in cluster.aggregates or free_space(cluster, aggregate) < needed:
-            raise Refusal(
-                400, 917508, f'Aggregate "{aggregate}" does not exist or has not enough space.', "aggregates"
-            )
-        volume = Volume(
-            stable_uuid(cluster.endpoint, wish.svm, wish.name, str(len(cluster.volumes))),
-            wish.name,
-            wish.svm,
-            cluster.endpoint,
-            "dp" if wish.type == "dp" else "rw",
-            wish.size,
-            0,
-            aggregate,
-            export_policy=wish.export_policy,
-            comment=wish.comment,
-            guarantee="volume" if wish.guarantee == "volume" else "none",
-        )
-        volume.initialized = volume.type == "rw"
+        volume = _wished(cluster, wish)
         if wish.parent is not None:
             make_clone(
                 world,
@@ -133,6 +109,35 @@ def create(world: World, cluster: Cluster, wish: Wish) -> tuple[Volume, Job]:
                 raise
 
         return volume, start_job(world, cluster, "POST /api/storage/volumes", work, 3.0)
+
+
+def _wished(cluster: Cluster, wish: Wish) -> Volume:
+    """The volume asked for, not yet in the cluster, once nothing speaks against it."""
+    if wish.svm not in cluster.svms:
+        raise Refusal(404, 13434920, f'SVM "{wish.svm}" was not found.', "svm.name")
+    if find_volume(cluster, wish.svm, wish.name):
+        raise Refusal(409, 917526, f'Duplicate volume name "{wish.name}" in SVM "{wish.svm}".', "name")
+    _check_policy(cluster, wish.svm, wish.export_policy)
+    aggregate = wish.aggregate or next(iter(cluster.aggregates))
+    needed = wish.size if wish.guarantee == "volume" and wish.parent is None else 1
+    if aggregate not in cluster.aggregates or free_space(cluster, aggregate) < needed:
+        full = f'Aggregate "{aggregate}" does not exist or has not enough space.'
+        raise Refusal(400, 917508, full, "aggregates")
+    volume = Volume(
+        stable_uuid(cluster.endpoint, wish.svm, wish.name, str(len(cluster.volumes))),
+        wish.name,
+        wish.svm,
+        cluster.endpoint,
+        "dp" if wish.type == "dp" else "rw",
+        wish.size,
+        0,
+        aggregate,
+        export_policy=wish.export_policy,
+        comment=wish.comment,
+        guarantee="volume" if wish.guarantee == "volume" else "none",
+    )
+    volume.initialized = volume.type == "rw"
+    return volume
 
 
 def _check_policy(cluster: Cluster, svm: str, policy: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from estate import Scene
+
 from drctl.lab import sites
 from drctl.lab.addresses import Addresses
 from drctl.lab.pki import Pki
@@ -14,7 +16,6 @@ from drctl.lab.seed import build_estate, furnish
 from drctl.lab.survey import Survey
 from drctl.lab.world import World
 from drctl.lab.writes import Writes
-from estate import Scene
 
 
 @pytest.fixture(scope="session")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from estate import apps, machines, mirrors, names, nas
+
 from drctl.lab import status
 from drctl.lab.model import Share
 from drctl.lab.names import behind
-from estate import apps, machines, mirrors, names, nas
 
 RIS = (("ris-db01", "ds_ris"), ("ris-app01", "ds_ris"), ("ris-worklist01", "ds_ris"))
 PACS = (

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from drctl.lab import vmx
 from estate import compute, machines
+
+from drctl.lab import vmx
 
 
 def fault(call, *arguments, **options) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from estate import mirrors, storage
+
 from drctl.lab.faults import UnknownFault
 from drctl.lab.storage import Refusal
-from estate import mirrors, storage
 
 
 def test_seeded_relationships_have_a_past(scene):

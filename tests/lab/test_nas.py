@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from estate import nas
+
 from drctl.lab.model import ExportRule, Share
 from drctl.lab.storage import Refusal
-from estate import nas
 
 
 def refused(call, *arguments, **options) -> int:

@@ -10,6 +10,7 @@ import sys
 
 import pytest
 import yaml
+
 from drctl.lab.control import ask
 from drctl.lab.faults import UnknownFault
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from drctl.lab.storage import Refusal
 from estate import mirrors, storage, volumes
+
+from drctl.lab.storage import Refusal
 
 RIS = "svm_dr:ris_vm_dr"
 

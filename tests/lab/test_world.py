@@ -5,6 +5,7 @@ from __future__ import annotations
 from threading import Thread
 
 import pytest
+
 from drctl.lab.faults import FAULTS, Fault, UnknownFault, parse
 from drctl.lab.model import Estate, Site
 from drctl.lab.world import World
