@@ -130,6 +130,23 @@ def test_a_datastore_leaves_host_by_host_unless_vms_use_it(lyon: Client, mounted
     assert bulk(mounted, {vim.Datastore: ["name"]}) == []
 
 
+def test_a_datastore_gets_the_name_it_should_have(lyon: Client, estate: Estate, mounted: Any):
+    estate.publish("pacs_vm")
+    mount(lyon, mounted, "ds_pacs", "/pacs_vm")
+    datastore, other = named(mounted, vim.Datastore, "ds_ris"), named(mounted, vim.Datastore, "ds_pacs")
+    vm = register(mounted)
+    with pytest.raises(vim.fault.DuplicateName) as caught:
+        finish(datastore.Rename_Task("ds_pacs"))
+    assert caught.value.object == other
+    finish(datastore.Rename_Task("ds_ris_dr"))
+    assert datastore.name == datastore.summary.name == "ds_ris_dr"
+    assert vm.config.files.vmPathName == "[ds_ris_dr] ris-app01/ris-app01.vmx"
+    assert ("Rename_Task", "ds_ris") in lyon.calls()
+    calls = lyon.calls()
+    datastore.RefreshDatastore()
+    assert lyon.calls() == calls
+
+
 # --- registration ---------------------------------------------------------------------------------
 
 

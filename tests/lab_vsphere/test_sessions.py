@@ -157,7 +157,7 @@ def test_what_the_lab_does_not_simulate_is_refused_and_recorded(paris: Client):
         vm.Reset()
     with pytest.raises(vmodl.fault.NotSupported):
         vm.QueryUnownedFiles()
-    assert paris.calls() == [("ResetVM_Task", vm._moId)]
+    assert paris.calls() == [("ResetVM_Task", "ris-db01")]
 
 
 def test_a_method_of_another_type_is_not_found(paris: Client):

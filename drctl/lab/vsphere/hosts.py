@@ -8,7 +8,7 @@ from typing import Final
 from drctl.lab import compute
 from drctl.lab.model import Host
 from drctl.lab.vsphere import tree
-from drctl.lab.vsphere.inventory import mount_info, nas_volume
+from drctl.lab.vsphere.datastores import mount_info, nas_volume
 from drctl.lab.vsphere.properties import Table, gone
 from drctl.lab.vsphere.scope import Kind, Methods, Scope
 from drctl.lab.vsphere.soap import Call

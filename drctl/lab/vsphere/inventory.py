@@ -1,12 +1,11 @@
-"""Folders, datacenter, clusters, pools and datastores as managed objects."""
+"""Folders, datacenter, clusters and pools as managed objects."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
 
-from drctl.lab import compute
-from drctl.lab.model import Datastore, Host
+from drctl.lab.model import Host
 from drctl.lab.vsphere import tree
 from drctl.lab.vsphere.properties import Table
 from drctl.lab.vsphere.scope import Center, Kind, Scope
@@ -185,136 +184,10 @@ _POOL: Final = Table(
     },
 )
 
-
-# --- datastores -----------------------------------------------------------------------------------
-
-
-def _volume_id(datastore: Datastore) -> str:
-    return compute.datastore_uuid(datastore.server, datastore.path)
-
-
-def _url(datastore: Datastore) -> str:
-    return f"ds:///vmfs/volumes/{_volume_id(datastore)}/"
-
-
-def _mounters(center: Center, datastore: Datastore) -> list[Host]:
-    return [host for host in center.vcenter.hosts.values() if datastore.moref in host.mounts]
-
-
-def _accessible(scope: Scope, datastore: Datastore) -> bool:
-    return compute.accessible(scope.center.world, scope.center.vcenter, datastore)
-
-
-def _capacity(scope: Scope, datastore: Datastore) -> tuple[int, int]:
-    """Return size and free space in bytes; zeros while nobody reaches it."""
-    if not _accessible(scope, datastore):
-        return 0, 0
-    volume = compute.backing_volume(scope.center.world, datastore)
-    return (volume.size, max(0, volume.size - volume.used)) if volume else (0, 0)
-
-
-def _datastore_summary(scope: Scope, datastore: Datastore) -> Obj:
-    size, free = _capacity(scope, datastore)
-    return obj(
-        "DatastoreSummary",
-        datastore=tree.datastore_ref(datastore),
-        name=datastore.name,
-        url=_url(datastore),
-        capacity=size,
-        freeSpace=free,
-        accessible=_accessible(scope, datastore),
-        multipleHostAccess=len(_mounters(scope.center, datastore)) > 1,
-        type="NFS",
-        maintenanceMode="normal",
-    )
-
-
-def nas_volume(datastore: Datastore, size: int) -> Obj:
-    """Return the HostNasVolume behind a datastore: the server and path given when it was mounted."""
-    return obj(
-        "HostNasVolume",
-        type="NFS",
-        name=datastore.name,
-        capacity=size,
-        remoteHost=datastore.server,
-        remotePath=datastore.path,
-        remoteHostNames=(datastore.server,),
-        securityType="AUTH_SYS",
-    )
-
-
-def mount_info(scope: Scope, host: Host, datastore: Datastore) -> Obj:
-    """Return how one host sees a datastore."""
-    center = scope.center
-    reached = compute.accessible(center.world, center.vcenter, datastore, host)
-    return obj(
-        "HostMountInfo",
-        path=f"/vmfs/volumes/{_volume_id(datastore)}",
-        accessMode="readOnly" if host.mounts[datastore.moref] else "readWrite",
-        mounted=True,
-        accessible=reached,
-        inaccessibleReason=None if reached else "AllPathsDown_Start",
-    )
-
-
-def _datastore_info(scope: Scope, datastore: Datastore) -> Obj:
-    size, free = _capacity(scope, datastore)
-    return obj(
-        "NasDatastoreInfo",
-        name=datastore.name,
-        url=_url(datastore),
-        freeSpace=free,
-        maxFileSize=64 * 1024 * _GIB,
-        timestamp=scope.center.world.now(),
-        nas=nas_volume(datastore, size),
-    )
-
-
-def _datastore_hosts(scope: Scope, datastore: Datastore) -> Value:
-    return tuple(
-        obj("DatastoreHostMount", key=tree.host_ref(host), mountInfo=mount_info(scope, host, datastore))
-        for host in _mounters(scope.center, datastore)
-    )
-
-
-def _vms_on(scope: Scope, datastore: Datastore) -> Value:
-    prefix = f"[{datastore.name}] "
-    return tree.ordered(
-        tree.vm_ref(vm)
-        for vm in scope.center.vcenter.vms.values()
-        if vm.datastore == datastore.moref or any(path.startswith(prefix) for path in vm.disks.values())
-    )
-
-
-_DATASTORE: Final = Table[Datastore](
-    lambda scope, moref: scope.center.vcenter.datastores.get(moref),
-    {
-        "name": lambda _scope, datastore: datastore.name,
-        "parent": lambda _scope, _datastore: tree.DATASTORE_FOLDER,
-        "summary": _datastore_summary,
-        "summary.accessible": _accessible,
-        "summary.name": lambda _scope, datastore: datastore.name,
-        "summary.type": lambda _scope, _datastore: "NFS",
-        "summary.url": lambda _scope, datastore: _url(datastore),
-        "info": _datastore_info,
-        "host": _datastore_hosts,
-        "vm": _vms_on,
-        "browser": lambda _scope, datastore: tree.part_ref(
-            "HostDatastoreBrowser", "browser", datastore.moref
-        ),
-        "capability.directoryHierarchySupported": lambda _scope, _datastore: True,
-        "capability.rawDiskMappingsSupported": lambda _scope, _datastore: False,
-        "capability.perFileThinProvisioningSupported": lambda _scope, _datastore: True,
-        "overallStatus": lambda scope, datastore: "green" if _accessible(scope, datastore) else "red",
-    },
-)
-
-
 KINDS: Final[Mapping[str, Kind]] = {
     "Folder": _FOLDER,
     "Datacenter": _DATACENTER,
     "ClusterComputeResource": _CLUSTER,
     "ResourcePool": _POOL,
-    "Datastore": _DATASTORE,
 }
 """The infrastructure's managed types."""

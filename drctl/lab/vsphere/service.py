@@ -16,6 +16,7 @@ from drctl.lab.net import Net, Request, Response
 from drctl.lab.vsphere import (
     browser,
     collector,
+    datastores,
     folders,
     guests,
     hosts,
@@ -26,6 +27,7 @@ from drctl.lab.vsphere import (
     sessions,
     soap,
     tasks,
+    tree,
     views,
     vm_properties,
     vms,
@@ -57,6 +59,7 @@ _XML: Final[Mapping[str, str]] = MappingProxyType({"Content-Type": "text/xml; ch
 KINDS: Final[Mapping[str, Kind]] = {
     **browser.KINDS,
     **collector.KINDS,
+    **datastores.KINDS,
     **guests.KINDS,
     **hosts.KINDS,
     **inventory.KINDS,
@@ -72,7 +75,7 @@ KINDS: Final[Mapping[str, Kind]] = {
 def _methods() -> dict[str, list[tuple[str, Method]]]:
     """Return, by method, the managed types that do it."""
     found: dict[str, list[tuple[str, Method]]] = {}
-    parts = (browser, collector, folders, guests, hosts, search, sessions, tasks, views, vms)
+    parts = (browser, collector, datastores, folders, guests, hosts, search, sessions, tasks, views, vms)
     for part in parts:
         for (kind, name), work in part.METHODS.items():
             found.setdefault(name, []).append((kind, work))
@@ -205,7 +208,7 @@ class Service:
             if schema.is_a(call.this.kind, owner):
                 return soap.answer(call, work(scope, call))
         if not call.method.startswith(_READING):
-            scope.center.record(call.method, call.this.id)
+            scope.center.record(call.method, tree.name_of(scope.center.vcenter, call.this))
         raise Fault("NotSupported", f"The lab does not simulate {call.this.kind}.{call.method}.")
 
 
