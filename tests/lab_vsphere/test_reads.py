@@ -176,6 +176,11 @@ def test_a_container_view_follows_the_inventory(paris: Client, content: Any):
     view.DestroyView()
     with pytest.raises(vmodl.fault.ManagedObjectNotFound):
         _ = view.view
+    lost = vim.Folder("group-v0", content.rootFolder._stub)
+    with pytest.raises(vmodl.fault.ManagedObjectNotFound):
+        content.viewManager.CreateContainerView(lost, [], True)
+    with pytest.raises(vmodl.fault.InvalidArgument):
+        content.viewManager.CreateContainerView(named(content, vim.VirtualMachine, "ris-app01"), [], True)
 
 
 def test_a_missing_object_fails_the_read_unless_asked_otherwise(content: Any):

@@ -87,6 +87,8 @@ def test_a_clone_ticket_opens_one_more_session(paris: Client):
     fresh = vim.ServiceInstance("ServiceInstance", paris.stub()).RetrieveContent()
     assert fresh.sessionManager.CloneSession(ticket).userName == paris.vcenter.username
     assert fresh.rootFolder.name == "Datacenters"
+    with pytest.raises(vim.fault.InvalidState):
+        fresh.sessionManager.Login(paris.vcenter.username, paris.vcenter.password)
     again = vim.ServiceInstance("ServiceInstance", paris.stub()).RetrieveContent()
     with pytest.raises(vim.fault.InvalidLogin):
         again.sessionManager.CloneSession(ticket)
@@ -109,6 +111,13 @@ def test_an_expired_session_is_refused_and_a_new_login_works(paris: Client, lyon
         _ = content.rootFolder.name
     assert paris.login().rootFolder.name == "Datacenters"
     assert elsewhere.rootFolder.name == "Datacenters"
+
+
+def test_sessions_begun_after_the_fault_live_on(paris: Client, world: World):
+    world.faults.add("session-expired:vc-paris")
+    content = paris.login()
+    world.faults.add("vm-stuck-booting:nobody")
+    assert content.rootFolder.name == "Datacenters"
 
 
 def test_expired_credentials_are_refused_until_the_fault_is_lifted(paris: Client, world: World):
@@ -137,6 +146,15 @@ def test_ending_a_session_wakes_who_waits_in_it(paris: Client):
     paris.login().sessionManager.TerminateSession([key])
     thread.join(10)
     assert isinstance(found[0], vmodl.fault.RequestCanceled | vim.fault.NotAuthenticated)
+
+
+def test_a_call_whose_answer_is_lost_was_carried_out(paris: Client, world: World):
+    vm = paris.login().searchIndex.FindByInventoryPath("paris/vm/RIS/ris-db01")
+    world.faults.add("reply-lost:vc-paris:once")
+    with pytest.raises(http.client.RemoteDisconnected):
+        vm.PowerOff()
+    assert paris.calls() == [("PowerOffVM_Task", "ris-db01")]
+    assert world.wait(lambda: paris.vm("ris-db01").power == "poweredOff")
 
 
 # --- what is not there ----------------------------------------------------------------------------

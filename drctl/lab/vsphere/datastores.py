@@ -93,7 +93,6 @@ def _datastore_info(scope: Scope, datastore: Datastore) -> Obj:
         url=_url(datastore),
         freeSpace=free,
         maxFileSize=64 * 1024 * _GIB,
-        timestamp=scope.center.world.now(),
         nas=nas_volume(datastore, size),
     )
 

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, unquote
 from uuid import uuid4
 
 from drctl.lab.compute import VimFault
+from drctl.lab.faults import Fault
 from drctl.lab.net import Net, Request, Response
 from drctl.lab.vsphere import (
     browser,
@@ -28,6 +29,7 @@ from drctl.lab.vsphere import (
     soap,
     tasks,
     tree,
+    values,
     views,
     vm_properties,
     vms,
@@ -35,7 +37,7 @@ from drctl.lab.vsphere import (
 from drctl.lab.vsphere.properties import gone
 from drctl.lab.vsphere.refusals import as_fault
 from drctl.lab.vsphere.scope import Center, Kind, Method, Scope, Session
-from drctl.lab.vsphere.values import Fault, obj
+from drctl.lab.vsphere.values import obj
 from drctl.lab.world import World
 
 _COOKIE: Final = re.compile(r'vmware_soap_session="?([^";]+)"?')
@@ -95,12 +97,11 @@ class Service:
         center = self.center
         endpoint = center.vcenter.endpoint
 
-        def strike(fault: object, active: bool) -> None:  # noqa: FBT001 - the world's callback has this form
-            del fault
-            if active and center.world.faults.active("session-expired", endpoint):
+        def strike(fault: Fault, active: bool) -> None:  # noqa: FBT001 - the world's callback has this form
+            if active and fault.name == "session-expired" and fault.hits(endpoint):
                 for each in list(center.sessions.values()):
                     sessions.end(center, each)
-                center.world.faults.take("session-expired", endpoint)
+                center.world.faults.take(fault.name, endpoint)
 
         center.world.on_fault.append(strike)
 
@@ -151,8 +152,8 @@ class Service:
             self._authenticate(call, session)
             body = self._invoke(Scope(self.center, session), call)
         except soap.Malformed as problem:
-            return self._refuse(Fault("InvalidRequest", str(problem)), action)
-        except Fault as fault:
+            return self._refuse(values.Fault("InvalidRequest", str(problem)), action)
+        except values.Fault as fault:
             return self._refuse(fault, action)
         except VimFault as fault:
             return self._refuse(as_fault(self.center.vcenter, fault), action)
@@ -161,7 +162,7 @@ class Service:
             headers["Set-Cookie"] = f'vmware_soap_session="{session.id}"; Path=/; HttpOnly; Secure'
         return Response(200, body, headers)
 
-    def _refuse(self, fault: Fault, action: str) -> Response:
+    def _refuse(self, fault: values.Fault, action: str) -> Response:
         return Response(500, soap.refusal(fault, soap.version_of(action)), dict(_XML))
 
     def _session(self, request: Request) -> Session | None:
@@ -189,7 +190,7 @@ class Service:
         free = call.method in sessions.ANONYMOUS
         content = call.method == "Fetch" and call.args == obj("Fetch", prop="content")
         if not (session.user or free or content):
-            raise Fault("NotAuthenticated", "The session is not authenticated.", object=call.this)
+            raise values.Fault("NotAuthenticated", "The session is not authenticated.", object=call.this)
 
     def _invoke(self, scope: Scope, call: soap.Call) -> bytes:
         kind = KINDS.get(call.this.kind)
@@ -203,13 +204,13 @@ class Service:
             return soap.answer(call, value, declared)
         if not schema.offers(call.this.kind, call.method):
             message = f"{call.this.kind} has no method {call.method}"
-            raise Fault("MethodNotFound", message, receiver=call.this, method=call.method)
+            raise values.Fault("MethodNotFound", message, receiver=call.this, method=call.method)
         for owner, work in self._methods.get(call.method, ()):
             if schema.is_a(call.this.kind, owner):
                 return soap.answer(call, work(scope, call))
         if not call.method.startswith(_READING):
             scope.center.record(call.method, tree.name_of(scope.center.vcenter, call.this))
-        raise Fault("NotSupported", f"The lab does not simulate {call.this.kind}.{call.method}.")
+        raise values.Fault("NotSupported", f"The lab does not simulate {call.this.kind}.{call.method}.")
 
 
 def _query(request: Request) -> dict[str, str]:

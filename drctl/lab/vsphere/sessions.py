@@ -72,6 +72,8 @@ def _user_session(session: Session) -> Obj:
 def _open(scope: Scope, user: str) -> Value:
     """Turn the anonymous session of this request into a real one; the server sets its cookie."""
     center, session = scope.center, scope.session
+    if session.user:
+        raise Fault("InvalidState", "The session is already logged in.")
     with center.world.lock:
         session.id, session.key, session.user = uuid4().hex, str(uuid4()), user
         center.sessions[session.id] = session
@@ -82,8 +84,6 @@ def _login(scope: Scope, call: Call) -> Value:
     user, password = call.args.text("userName"), call.args.text("password")
     if not check_password(scope.center, user, password):
         raise Fault("InvalidLogin", "Cannot complete login due to an incorrect user name or password.")
-    if scope.session.user:
-        raise Fault("InvalidState", "The session is already logged in.")
     return _open(scope, user)
 
 

@@ -264,7 +264,7 @@ def _write(tag: str, value: Value, expected: Any, flags: int, version: str) -> s
     return writer.getvalue()
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=16384)
 def _write_any(value: Typed, version: str) -> _Fragment:
     """Write a property's value once; bulk reads ask for the same values again and again."""
     built = _build(value.value, vmodl_type(value.declared))

@@ -74,6 +74,9 @@ def _create(scope: Scope, call: Call) -> Value:
     kinds = ("Folder", "Datacenter", "ComputeResource", "ResourcePool", "HostSystem")
     if container is None or not any(is_a(container.kind, kind) for kind in kinds):
         raise Fault("InvalidArgument", "not a container", invalidProperty="container")
+    with scope.center.world.lock:
+        if not scope.center.kinds[container.kind].exists(scope, container):
+            raise gone(container)
     ref = Ref("ContainerView", scope.session.name("view"))
     types = tuple(call.args.texts("type"))
     scope.session.made[ref.id] = View(ref, container, types, recursive=bool(call.args.flag("recursive")))
