@@ -149,8 +149,8 @@ def _pairs(source: Any, served: Any) -> Iterator[tuple[str, str]]:
 def bench(tmp_path) -> Iterator[Callable[[Example], Bench]]:
     labs: list[Lab] = []
 
-    def start(example: Example) -> Bench:
-        lab = Lab(yaml.safe_load((ROOT / "inventories/lab.yaml").read_text()), tmp_path, speed=60.0)
+    def start(example: Example, speed: float = 60.0) -> Bench:
+        lab = Lab(yaml.safe_load((ROOT / "inventories/lab.yaml").read_text()), tmp_path, speed=speed)
         lab.__enter__()
         labs.append(lab)
         return Bench(lab, example)

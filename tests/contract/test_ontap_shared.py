@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import UTC, datetime
 
 import pytest
 from contract import Example
@@ -12,6 +13,7 @@ from drctl.core.problem import ProviderError
 from drctl.core.provider import Access
 
 LYON = "ontap-lyon"
+STILL = 0.001
 HOSTS = ["198.51.100.31", "198.51.100.32"]
 
 
@@ -112,6 +114,25 @@ def test_a_mount_the_array_refuses_says_why(stand):
             action.apply(client, change, stand.control())
     assert refusal.value.problem.code == "ontap-917536"
     assert "initiali" in refusal.value.problem.summary.lower()
+
+
+def test_a_job_begun_before_a_crash_is_found_again(bench):
+    """Its own reply is lost: only the array knows of the job; the lab's clock stands nearly still."""
+    stand = bench(Example("ontap.svm.stop", LYON, {"svm": "svm_dr"}), STILL)
+    mount = {"svm": "svm_dr", "volume": "ris_vm_dr", "junction": "/ris_vm"}
+    for action in (stand.build("ontap.volume.mount", mount), stand.action):
+        with stand.connect(Access.WRITE) as client:
+            change = action.diff(action.read(client))
+            stand.world.faults.add(f"reply-lost:{LYON}:once")
+            with pytest.raises(ProviderError) as doubt:
+                action.apply(client, change, stand.control())
+            assert doubt.value.effect_unknown
+            running = action.find_running(client, datetime.now(UTC))
+            assert running is not None
+            assert running.kind == "job"
+            assert stand.left_to_do(action, client) is None
+            stand.world.advance(600)
+            assert action.find_running(client, datetime.now(UTC)) is None
 
 
 def test_a_busy_junction_is_not_taken_for_done(stand):

@@ -64,10 +64,10 @@ class Client:
         """The array's clock minus ours, in seconds, as of this thread's last answer."""
         return self._wire().skew
 
-    def jobs_about(self, uuid: str) -> list[Job]:
-        """Return the unfinished jobs whose description names an object's uuid."""
+    def job_about(self, uuid: str) -> Handle | None:
+        """Return an unfinished job whose description names an object's uuid, whoever began it and when."""
         found = self.fetch(Job, description=f"*{uuid}*", fields="uuid,description,state")
-        return [job for job in found if not job.ended]
+        return next((Handle("job", job.uuid, job.description) for job in found if not job.ended), None)
 
     def _parse(self, row: type[R], record: Mapping[str, JsonValue]) -> R:
         try:
@@ -155,8 +155,7 @@ class Client:
         return wire
 
     def _connect(self) -> Wire:
-        # NetApp's client and requests take a quarter of a second to import: not before they are used.
-        from drctl.providers.ontap.wire import Wire  # noqa: PLC0415
+        from drctl.providers.ontap.wire import Wire  # noqa: PLC0415 - takes a quarter of a second
 
         try:
             password = self._endpoint.password.reveal()

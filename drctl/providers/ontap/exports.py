@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from ipaddress import ip_network
 from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, JsonValue
 
-from drctl.core.action import Action, Change, Control, Field, Missing, ObjectRef, Recipe, Reversibility
+from drctl.core.action import (
+    Action,
+    Change,
+    Control,
+    Field,
+    Handle,
+    Missing,
+    ObjectRef,
+    Recipe,
+    Reversibility,
+)
 from drctl.core.problem import ProviderError
 from drctl.providers.ontap import problems
 from drctl.providers.ontap.client import Client
@@ -174,6 +185,11 @@ class Export(Action[Client, Exports]):
         body: Mapping[str, JsonValue] = {"nas": {"export_policy": {"name": self.policy}}}
         doing = f"give {self.path} the export policy {self.policy}"
         return Request("PATCH", "Volume", doing, {"uuid": volume.uuid}, body)
+
+    def find_running(self, client: Client, since: datetime) -> Handle | None:
+        """Return a job at work on this volume."""
+        volume = self.read(client).volume
+        return client.job_about(volume.uuid) if volume else None
 
     def undo(self, before: Exports, change: Change) -> Recipe | None:
         """Give the volume its former policy back."""

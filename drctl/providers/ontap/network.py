@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar, Self
 
-from drctl.core.action import Action, Change, Control, Field, Missing, ObjectRef, Recipe, Reversibility
+from drctl.core.action import (
+    Action,
+    Change,
+    Control,
+    Field,
+    Handle,
+    Missing,
+    ObjectRef,
+    Recipe,
+    Reversibility,
+)
 from drctl.core.problem import ProviderError
 from drctl.providers.ontap import problems
 from drctl.providers.ontap.client import Client
@@ -76,6 +87,11 @@ class _OnSvm(Action[Client, SvmState]):
         if svm.state != self.passing:
             doing = f"{self.verb} SVM {self.svm}"
             client.change(Request("PATCH", "Svm", doing, {"uuid": svm.uuid}, {"state": self.goal}), control)
+
+    def find_running(self, client: Client, since: datetime) -> Handle | None:
+        """Return a job at work on this SVM."""
+        svm = self.read(client).svm
+        return client.job_about(svm.uuid) if svm else None
 
     def undo(self, before: SvmState, change: Change) -> Recipe:
         """Do the opposite."""

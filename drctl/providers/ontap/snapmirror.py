@@ -27,7 +27,7 @@ from drctl.providers.ontap.mirrors import MirrorState, read_mirror, read_mirrors
 from drctl.providers.ontap.model import Mirror, split_path
 from drctl.providers.ontap.promotion import Promotion
 
-Destination = Annotated[str, Argument(pattern=r"^[^:\s]+:[^:\s]+$", description="svm:volume")]
+Destination = Annotated[str, Argument(pattern=r"^[^:/\s]+:[^:/\s]+$", description="svm:volume")]
 
 
 class _OnMirror(Action[Client, MirrorState]):
@@ -51,15 +51,12 @@ class _OnMirror(Action[Client, MirrorState]):
             return [error for _ in actions]
 
     def find_running(self, client: Client, since: datetime) -> Handle | None:
-        """Return a job at work on this relationship, whoever began it and when.
+        """Return a job at work on this relationship.
 
         A transfer is no sign of it: a scheduled update may run without anybody having asked for a break.
         """
         mirror = read_mirror(client, self.destination)
-        if mirror is None:
-            return None
-        jobs = client.jobs_about(mirror.uuid)
-        return Handle("job", jobs[0].uuid, jobs[0].description) if jobs else None
+        return client.job_about(mirror.uuid) if mirror else None
 
 
 class Quiesce(_OnMirror):

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field as Argument
 
-from drctl.core.action import Action, Change, Control, Field, Missing, ObjectRef, Recipe, Reversibility
+from drctl.core.action import (
+    Action,
+    Change,
+    Control,
+    Field,
+    Handle,
+    Missing,
+    ObjectRef,
+    Recipe,
+    Reversibility,
+)
 from drctl.core.problem import Problem, ProviderError
 from drctl.providers.ontap import problems
 from drctl.providers.ontap.client import Client
@@ -70,6 +81,11 @@ class _OnVolume(Action[Client, Namespace]):
         if now.volume is None:
             raise Missing(ObjectRef("volume", self.path))
         return now.volume
+
+    def find_running(self, client: Client, since: datetime) -> Handle | None:
+        """Return a job at work on this volume."""
+        volume = self.read(client).volume
+        return client.job_about(volume.uuid) if volume else None
 
     def patch(self, client: Client, junction: str, doing: str, control: Control) -> None:
         """Set the junction; an empty one unmounts."""

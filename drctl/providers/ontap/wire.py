@@ -204,7 +204,7 @@ class Wire:
         self, resource: str, parents: tuple[str, ...], query: Mapping[str, str]
     ) -> list[Mapping[str, JsonValue]]:
         """Return the records of a collection, all pages."""
-        with self._errors(f"list {_words(resource)}s", changing=False):
+        with self._errors(f"list {_plural(resource)}", changing=False):
             found = _resource(resource).fast_get_collection(*parents, connection=self._connection, **query)
             return [record.resource_data for record in found]
 
@@ -348,6 +348,11 @@ _REASONS = (
 def _plain(text: str) -> str:
     """Say in a few words what the libraries wrap into four layers of exceptions."""
     return next((words for mark, words in _REASONS if mark in text), text)
+
+
+def _plural(resource: str) -> str:
+    words = _words(resource)
+    return f"{words[:-1]}ies" if words.endswith("y") else f"{words}s"
 
 
 def _words(resource: str) -> str:

@@ -14,7 +14,7 @@ from scripted_array import Reply, collection, job_started, refused
 
 from drctl.core.problem import ProviderError, ReadOnlyError
 from drctl.core.provider import Access
-from drctl.providers.ontap.model import Cluster, Job, Mirror, Svm, Volume
+from drctl.providers.ontap.model import Cluster, Mirror, Svm, Volume
 from drctl.providers.ontap.request import Request
 
 VOLUME = {"uuid": "v1", "name": "ris_vm_dr", "svm": {"name": "svm_dr"}, "type": "dp", "state": "online"}
@@ -410,7 +410,7 @@ def test_a_job_that_can_no_longer_be_read_leaves_a_doubt(array, client, control)
     assert doubt.value.effect_unknown
 
 
-def test_unfinished_jobs_about_an_object_are_found(array, client):
+def test_an_unfinished_job_about_an_object_is_found(array, client):
     array.on(
         "GET /cluster/jobs",
         collection(
@@ -418,6 +418,7 @@ def test_unfinished_jobs_about_an_object_are_found(array, client):
             {"uuid": "new", "state": "running", "description": "PATCH /api/snapmirror/relationships/m1"},
         ),
     )
-    assert [found.uuid for found in client.jobs_about("m1")] == ["new"]
+    assert client.job_about("m1").id == "new"
     assert "description=%2Am1%2A" in array.asked[0].query
-    assert not Job(uuid="x", state="paused").ended
+    array.on("GET /cluster/jobs", collection({"uuid": "old", "state": "cancelled"}))
+    assert client.job_about("m1") is None
