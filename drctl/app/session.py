@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from pydantic import JsonValue
 
@@ -23,14 +24,26 @@ from drctl.engine.ledger import Ledger
 from drctl.engine.people import People
 from drctl.engine.step import StepId
 
+Observer: TypeAlias = Callable[[Sequence[Recorded]], None]
+"""Sees every record of a run, in order; called on the journal's thread, so it must be quick."""
+
+
+def nobody(_: Journal) -> AbstractContextManager[Sequence[Observer]]:
+    """Let nobody watch."""
+    return nullcontext(())
+
 
 @dataclass(frozen=True)
 class Audience:
-    """Those who watch and answer a run: ``observers`` see every record, ``stop`` carries signals."""
+    """Those who watch and answer a run; ``stop`` carries signals.
+
+    ``attend`` is entered with the journal while the engine works and yields the observers; what people
+    answer on the terminal is appended to that journal.
+    """
 
     people: People
     stop: Stop
-    observers: tuple[Callable[[Sequence[Recorded]], None], ...] = ()
+    attend: Callable[[Journal], AbstractContextManager[Sequence[Observer]]] = nobody
 
 
 @dataclass(frozen=True)
@@ -90,9 +103,12 @@ def watched(session: Session, audience: Audience) -> Iterator[None]:
     """Let the observers and the incident log follow the journal."""
     path = session.directory.incident
     ledger = session.ledger
-    with IncidentLog(path, ledger.journal, ledger.records, session.context.clock) as log:
+    with (
+        IncidentLog(path, ledger.journal, ledger.records, session.context.clock) as log,
+        audience.attend(ledger.journal) as observers,
+    ):
         ledger.journal.subscribe(log.hear)
-        for observer in audience.observers:
+        for observer in observers:
             observer(ledger.records)
             ledger.journal.subscribe(observer)
         yield

@@ -5,21 +5,35 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import typer
 
 from drctl.app.context import Context
-from drctl.app.session import Audience
+from drctl.app.session import Audience, Observer
 from drctl.app.start import Ended
+from drctl.console.ask import Asker
+from drctl.console.board import Life
+from drctl.console.closing import Closing, closing_lines
+from drctl.console.live import LiveView, can_move_cursor
 from drctl.console.plain import JsonView, PlainView
+from drctl.core.events import EventData
 from drctl.core.problem import ExitCode
+from drctl.engine.chain import scan
 from drctl.engine.execute import Stop
+from drctl.engine.journal import Fenced, Journal
 from drctl.engine.people import Answer, People
 from drctl.runbook.load import load_answers
+
+KEYS = (
+    "Ctrl-C: start nothing more, running steps end, resumable; twice: let go of them",
+    "From another terminal: drctl status, answer, note, skip, retry, abort",
+)
+"""What the moving display of a run says at its foot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +44,11 @@ class Display:
     plain: bool
     color: bool
     terminal: bool
+
+    @property
+    def moving(self) -> bool:
+        """Say whether one screen is redrawn in place."""
+        return self.terminal and not self.plain and not self.as_json and can_move_cursor()
 
 
 def read_answers(path: Path | None) -> dict[str, Answer]:
@@ -45,47 +64,95 @@ def audience(context: Context, display: Display, answers: dict[str, Answer]) -> 
     """Watch and answer a run from this process; signals reach it while the block lasts."""
     stop = Stop()
     people = People(display.terminal, context.actor, answers)
-    write = _write_line
-    view = JsonView(write) if display.as_json else PlainView(write)
-    with _signals(stop):
-        yield Audience(people, stop, (view.hear,))
+    voice = _Voice(stop)
+    with _signals(stop, voice.tell):
+        yield Audience(people, stop, partial(_attend, context, display, voice))
+
+
+@contextmanager
+def _attend(
+    context: Context, display: Display, voice: _Voice, journal: Journal
+) -> Iterator[Sequence[Observer]]:
+    """Show the run, and ask where there is a terminal to ask on."""
+    with ExitStack() as stack:
+        pause: Callable[[], AbstractContextManager[object]] = nullcontext
+        observers: list[Observer] = []
+        if display.moving:
+            view = stack.enter_context(live_view(context, display, notice=voice.notice))
+            voice.view, pause = view, view.pause
+            observers.append(view.hear)
+        else:
+            observers.append((JsonView if display.as_json else PlainView)(_write_line).hear)
+        if display.terminal:
+            write = _write_aside if display.as_json else _write_line
+            say = partial(_say, journal, context.actor)
+            asker = Asker(say, context.actor, write, context.clock, pause=pause)
+            observers.append(stack.enter_context(asker).hear)
+        yield observers
+
+
+def live_view(
+    context: Context,
+    display: Display,
+    *,
+    notice: Callable[[], str] = str,
+    life: Callable[[], Life] = lambda: Life(alive=True),
+    keys: tuple[str, ...] = KEYS,
+) -> LiveView:
+    """Return the moving display for this terminal."""
+    return LiveView(context.clock, color=display.color, keys=keys, life=life, notice=notice, lost=_go_silent)
+
+
+def _say(journal: Journal, by: str, event: EventData) -> None:
+    """Journal what was typed; after a takeover it is the other engine's terminal that counts."""
+    with suppress(Fenced):
+        journal.append(event, actor=by)
+
+
+@dataclass
+class _Voice:
+    """Tells the person what their last signal did: on the moving display, or as a line."""
+
+    stop: Stop
+    view: LiveView | None = None
+
+    def notice(self) -> str:
+        """Return what the run is doing about the signals so far."""
+        if self.stop.let_go.is_set():
+            return "LETTING GO: running steps stay as they are; drctl resume reads reality first"
+        if self.stop.exit_code is not None:
+            return "STOPPING: nothing new starts, running steps end; Ctrl-C again lets go of them"
+        return ""
+
+    def tell(self) -> None:
+        """Write the notice where no moving display would draw over it; called by a signal handler."""
+        if self.view is None or self.view.still:
+            with suppress(OSError):
+                os.write(2, f"\n{self.notice()}\n".encode())
 
 
 def conclude(ended: Ended, *, as_json: bool) -> None:
     """Say how it ended and what to do next; exit with the run's code."""
     if not as_json:
-        for line in closing_lines(ended):
+        found = scan(ended.directory.journal)
+        closing = Closing(
+            found.records, found.head.digest, found.head.seq, ended.exit_code, ended.directory.incident
+        )
+        for line in closing_lines(closing):
             typer.echo(line, err=True)
     raise typer.Exit(int(ended.exit_code))
 
 
-def closing_lines(ended: Ended) -> Iterator[str]:
-    """Yield the outcome, where the incident log is, and the next command to type."""
-    run = ended.directory.id
-    words = {
-        ExitCode.OK: "Completed: everything as wished.",
-        ExitCode.EXCEPTIONS: "Completed with exceptions: the incident log lists what is unproven.",
-        ExitCode.FAILED: "Stopped: a step failed, or somebody said no.",
-        ExitCode.WAITING: "Waiting for a person.",
-        ExitCode.DRIFTED: "Paused: the world is not what the approved plan saw.",
-        ExitCode.INDETERMINATE: "Paused: a step is neither done nor failed for sure.",
-        ExitCode.INTERRUPTED: "Interrupted.",
-        ExitCode.TERMINATED: "Terminated.",
-    }
-    yield words.get(ended.exit_code, "")
-    yield f"Incident log: {ended.directory.incident}"
-    if ended.exit_code not in {ExitCode.OK, ExitCode.EXCEPTIONS}:
-        yield f"Next: drctl status {run}; drctl resume {run}"
-
-
 @contextmanager
-def _signals(stop: Stop) -> Iterator[None]:
+def _signals(stop: Stop, tell: Callable[[], None]) -> Iterator[None]:
     """SIGINT and SIGTERM ask for a stop; after a dropped terminal the run goes on, silently."""
     codes = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
-    before = {
-        number: signal.signal(number, lambda number, _: stop.request(codes[signal.Signals(number)]))
-        for number in codes
-    }
+
+    def request(number: int, _: object) -> None:
+        stop.request(codes[signal.Signals(number)])
+        tell()
+
+    before = {number: signal.signal(number, request) for number in codes}
     before[signal.SIGHUP] = signal.signal(signal.SIGHUP, lambda *_: _go_silent())
     try:
         yield
@@ -107,3 +174,8 @@ def _write_line(text: str) -> None:
         print(text, flush=True)
     except OSError:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - the reader has gone; the run has not
+
+
+def _write_aside(text: str) -> None:
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import select
 import sys
+import termios
+import textwrap
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from typing import Self, TextIO
+from contextlib import AbstractContextManager, nullcontext, suppress
+from datetime import datetime
+from typing import Final, Self, TextIO
 
+from drctl.console.figures import one_line
 from drctl.core import events as ev
+from drctl.core.clock import Clock
+from drctl.core.duration import format_duration
 from drctl.core.events import Recorded
 
 Say = Callable[[ev.EventData], None]
 Question = ev.GateOpened | ev.ManualOpened
+
+LOOK: Final = 0.2
+"""Seconds between two looks at whether a question was answered elsewhere."""
+
+WIDTH: Final = 78
+"""Columns a question is wrapped at."""
 
 
 class Asker:
     """A thread that reads answers from the terminal; what another terminal answered is dropped.
 
     ``say`` journals an answer. ``pause`` is entered while a question stands on the screen, so that a
-    moving display keeps still.
+    moving display keeps still; Enter alone leaves and enters it again, which shows the run as it is
+    by then. Keys typed before a question stood there do not answer it.
     """
 
     def __init__(
@@ -29,6 +43,7 @@ class Asker:
         say: Say,
         by: str,
         write: Callable[[str], None],
+        clock: Clock,
         *,
         source: TextIO | None = None,
         pause: Callable[[], AbstractContextManager[object]] = nullcontext,
@@ -36,10 +51,11 @@ class Asker:
         self._say = say
         self._by = by
         self._write = write
+        self._clock = clock
         self._source = source or sys.stdin
         self._pause = pause
         self._questions: queue.SimpleQueue[Question | None] = queue.SimpleQueue()
-        self._answered: set[str] = set()
+        self._over: set[str] = set()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._work, name="asker", daemon=True)
 
@@ -54,61 +70,98 @@ class Asker:
 
     def hear(self, records: Sequence[Recorded]) -> None:
         """Take in new questions, and answers given elsewhere."""
+        asked: dict[str, Question] = {}
         for record in records:
             event = record.event
             if isinstance(event, Question):
-                self._answered.discard(event.step)
-                self._questions.put(event)
-            elif isinstance(event, ev.GateAnswered | ev.ManualRecorded | ev.SkipRequested):
-                self._answered.add(event.step)
+                self._over.discard(event.step)
+                asked[event.step] = event
+            elif isinstance(event, _ENDS):
+                self._over.add(event.step)
+                asked.pop(event.step, None)
+        for question in asked.values():
+            self._questions.put(question)
 
     def _work(self) -> None:
         while (question := self._questions.get()) is not None:
-            if not self._is_over(question):
+            while not self._is_over(question):
                 with self._pause():
                     self._ask(question)
 
     def _ask(self, question: Question) -> None:
-        for line in question_lines(question):
+        """Ask until an answer, the end of the question, or Enter alone."""
+        self._drop_typed()
+        for line in question_lines(question, self._clock.now()):
             self._write(line)
         while (text := self._read(question)) is not None:
+            if not text:
+                return
             event = parse_answer(question, text, self._by)
             if event is not None:
+                self._over.add(question.step)
                 self._say(event)
                 return
-            self._write("  " + _expected(question))
+            self._write(f"  {text!r} is no answer. {_expected(question)}")
         if not self._closed.is_set():
             self._write(f"  {question.step} has been answered elsewhere.")
+
+    def _drop_typed(self) -> None:
+        """Forget what was typed ahead: nobody answers a question before it can be read."""
+        with suppress(termios.error, OSError, ValueError):  # not every source is a terminal
+            if self._in_foreground():
+                termios.tcflush(self._source.fileno(), termios.TCIFLUSH)
+
+    def _in_foreground(self) -> bool:
+        """Say whether the shell gave us the terminal: reading it from the background would stop the run."""
+        try:
+            return os.tcgetpgrp(self._source.fileno()) == os.getpgrp()
+        except (OSError, ValueError):  # a pipe, or a terminal that is not ours
+            return True
 
     def _read(self, question: Question) -> str | None:
         """Return the next line typed; None when the question is over."""
         while not self._is_over(question):
-            ready, _, _ = select.select([self._source], [], [], 0.2)
-            if ready:
-                line = self._source.readline()
-                if not line:  # end of input: nobody is there any more, another terminal may answer
+            if not self._in_foreground():
+                self._closed.wait(LOOK)
+            elif select.select([self._source], [], [], LOOK)[0]:
+                line = self._line()
+                if not line:  # nobody is there any more; another terminal may answer
                     self._closed.wait()
                     return None
                 return line.strip()
         return None
 
+    def _line(self) -> str:
+        try:
+            return self._source.readline()
+        except OSError:  # the terminal was hung up
+            return ""
+
     def _is_over(self, question: Question) -> bool:
-        return self._closed.is_set() or question.step in self._answered
+        return self._closed.is_set() or question.step in self._over
 
 
-def question_lines(question: Question) -> list[str]:
+_ENDS: Final = (
+    ev.GateAnswered,
+    ev.ManualRecorded,
+    ev.SkipRequested,
+    ev.StepFinished,
+    ev.StepFailed,
+    ev.StepSkipped,
+)
+"""What ends a question, whoever caused it."""
+
+
+def question_lines(question: Question, now: datetime) -> list[str]:
     """Return what to print to ask a question."""
     role = f" ({question.role})" if question.role else ""
     if isinstance(question, ev.GateOpened):
-        until = f", asked until {question.deadline:%H:%M:%S} UTC" if question.deadline else ""
-        return ["", f"DECISION {question.step}{role}{until}", f"  {question.ask}", f"  {_expected(question)}"]
-    evidence = f" Evidence wanted: {question.evidence}." if question.evidence else ""
-    return [
-        "",
-        f"MANUAL STEP {question.step}{role}",
-        f"  {question.do}",
-        f"  {_expected(question)}{evidence}",
-    ]
+        kind, text, tail = "DECISION", question.ask, _until(question, now)
+    else:
+        kind, text = "MANUAL STEP", question.do
+        tail = f", evidence wanted: {question.evidence}" if question.evidence else ""
+    body = textwrap.wrap(one_line(text), WIDTH, initial_indent="  ", subsequent_indent="  ")
+    return ["", f"{kind} {question.step}{role}{tail}", *body, f"  {_expected(question)}"]
 
 
 def parse_answer(question: Question, text: str, by: str) -> ev.EventData | None:
@@ -129,7 +182,19 @@ def parse_answer(question: Question, text: str, by: str) -> ev.EventData | None:
             return None
 
 
+def _until(question: ev.GateOpened, now: datetime) -> str:
+    if question.deadline is None:
+        return ""
+    left = (question.deadline - now).total_seconds()
+    if left <= 0:
+        return f", OVERDUE by {format_duration(-left)}"
+    return f", {format_duration(left)} left (until {question.deadline:%H:%M:%S} UTC)"
+
+
 def _expected(question: Question) -> str:
-    if isinstance(question, ev.GateOpened):
-        return "Type go or no-go, and a reason if you like:"
-    return "Type done or failed, then evidence or reason:"
+    words = (
+        "go or no-go, and a reason if you like"
+        if isinstance(question, ev.GateOpened)
+        else "done and its evidence, or failed and the reason"
+    )
+    return f"Type {words}; Enter alone: show the run."

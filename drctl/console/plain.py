@@ -5,21 +5,28 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 
+from drctl.console.figures import one_line
+from drctl.core import events as ev
 from drctl.core.events import Recorded
-from drctl.report.entries import timeline_entries
+from drctl.report.entries import TimelineEntry, timeline_entries
 
 
 class PlainView:
-    """An observer that writes what a timeline would show, as it happens, in UTC."""
+    """An observer that writes what a timeline would show, as it happens, in UTC.
+
+    Of a run that is taken up again it shows what comes from then on.
+    """
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
+        self._began = False
 
     def hear(self, records: Sequence[Recorded]) -> None:
         """Write the lines of new records."""
-        for entry in timeline_entries(records):
-            step = f"{entry.step}: " if entry.step else ""
-            self._write(f"{entry.at:%H:%M:%S}  {step}{entry.text}")
+        news = records if self._began else records[_taken_up(records) :]
+        self._began = self._began or bool(records)
+        for entry in timeline_entries(news):
+            self._write(entry_line(entry))
 
 
 class JsonView:
@@ -32,6 +39,22 @@ class JsonView:
         """Write the new records."""
         for record in records:
             self._write(json.dumps(record_document(record), ensure_ascii=False))
+
+
+def entry_line(entry: TimelineEntry) -> str:
+    """Return a timeline entry as one line, its time in UTC."""
+    step = f"{entry.step}: " if entry.step else ""
+    return f"{entry.at:%H:%M:%S}  {step}{one_line(entry.text)}"
+
+
+def _taken_up(records: Sequence[Recorded]) -> int:
+    """Return where the last engine took a stopped run; 0 for a run that only begins."""
+    taken = (
+        index
+        for index, record in reversed(list(enumerate(records)))
+        if isinstance(record.event, ev.LockTaken) and record.event.epoch > 1
+    )
+    return next(taken, 0)
 
 
 def record_document(record: Recorded) -> dict[str, object]:

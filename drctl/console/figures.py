@@ -1,0 +1,214 @@
+"""The figures every display of a run shows, as short texts: clock, loss, state, troubles, next commands."""
+
+from __future__ import annotations
+
+import shlex
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from drctl.console.board import Board, Life, Standing
+from drctl.core import events as ev
+from drctl.core.duration import format_duration
+from drctl.core.run import GOOD, Run, StepRun
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An objective that still runs: whose, and the seconds left (negative: exceeded)."""
+
+    title: str
+    target: float
+    left: float
+
+
+def one_line(text: str) -> str:
+    """Return a text without line ends and control characters: targets' messages may hold anything."""
+    if text.isprintable():
+        return text
+    return "".join(c if not unicodedata.category(c).startswith(("C", "Z")) else " " for c in text)
+
+
+def zone_of(run: Run) -> tzinfo:
+    """Return the target site's time zone, UTC where it is not known."""
+    try:
+        return ZoneInfo(run.started.target.timezone if run.started else "UTC")
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")
+
+
+def stamp(instant: datetime, zone: tzinfo) -> str:
+    """Return an instant in local time and UTC."""
+    return f"{instant.astimezone(zone):%Y-%m-%d %H:%M:%S %Z} ({instant:%H:%M:%S} UTC)"
+
+
+def elapsed(run: Run, now: datetime) -> float:
+    """Return the seconds since the run began, until its end."""
+    end = run.last_at if run.finished is not None and run.last_at else now
+    return (end - run.started_at).total_seconds() if run.started_at else 0.0
+
+
+def state_text(board: Board, life: Life) -> str:
+    """Return where a run stands, in a few words."""
+    run = board.run
+    if run.finished is not None:
+        unproven = len(run.finished.unproven)
+        return run.finished.outcome.replace("_", " ") + (f", {unproven} unproven" if unproven else "")
+    if run.paused is not None and not life.alive:
+        return f"paused ({run.paused.why})"
+    if not life.alive:
+        return "interrupted: its engine is gone"
+    if run.abort is not None or run.denied is not None:
+        return "ending: nothing new starts"
+    if board.waiting and not board.active:
+        return "waits for a person"
+    return "running"
+
+
+def rto_start(run: Run) -> tuple[str, datetime] | None:
+    """Return the clock that starts the RTO and its instant."""
+    if run.started is None:
+        return None
+    name = run.started.objectives.clock_starts
+    clock = run.clocks.get(name)
+    return None if clock is None else (name, clock.instant)
+
+
+def restored(run: Run, service: ev.ServiceData) -> bool:
+    """Say whether every check of a service has passed."""
+    steps = [run.steps.get(check) for check in service.checks]
+    return bool(steps) and all(step is not None and step.state in GOOD for step in steps)
+
+
+def first_due(run: Run, now: datetime) -> Due | None:
+    """Return the RTO that is exceeded first among the services that do not answer yet."""
+    start = rto_start(run)
+    if start is None or run.started is None:
+        return None
+    spent = (now - start[1]).total_seconds()
+    default = run.started.objectives.rto
+    dues = [
+        Due(service.title, rto, rto - spent)
+        for service in run.started.services
+        if (rto := service.objectives.rto or default) is not None and not restored(run, service)
+    ]
+    return min(dues, key=lambda due: due.left, default=None)
+
+
+def rto_text(run: Run, now: datetime) -> str:
+    """Return what the RTO clock says: used, left, and which service is due first."""
+    start = rto_start(run)
+    if start is None or run.started is None:
+        return "no clock was stated"
+    if run.finished is not None and run.last_at:
+        now = run.last_at
+    spent = (now - start[1]).total_seconds()
+    text = f"{format_duration(spent)} since {start[0]}"
+    due = first_due(run, now)
+    if due is None:
+        served = any(service.checks for service in run.started.services)
+        return f"{text}; every service answers" if served else text
+    margin = (
+        f"{format_duration(due.left)} left" if due.left >= 0 else f"EXCEEDED by {format_duration(-due.left)}"
+    )
+    return f"{text}; {margin} for {due.title} (RTO {format_duration(due.target)})"
+
+
+def loss_text(run: Run) -> str:
+    """Return the data loss stated, in one line."""
+    if not run.losses:
+        return "no data given up"
+    known = [loss for loss in run.losses if loss.seconds is not None]
+    if not known:
+        return f"unknown on {len(run.losses)} volumes"
+    worst = max(known, key=lambda loss: loss.seconds or 0.0)
+    count = len(run.losses)
+    volumes = f"worst of {count} volumes: {worst.volume}" if count > 1 else worst.volume
+    return f"up to {(worst.seconds or 0.0) / 60:.0f} min of data ({volumes})"
+
+
+def overdue_text(step: StepRun, now: datetime) -> str:
+    """Return how long a question waits, and what is left of its time."""
+    since = format_duration((now - (step.started or now)).total_seconds())
+    deadline = step.gate.deadline if step.gate else None
+    if deadline is None:
+        return f"asked {since} ago"
+    left = (deadline - now).total_seconds()
+    return f"asked {since} ago, " + (
+        f"{format_duration(left)} left" if left > 0 else f"OVERDUE by {format_duration(-left)}"
+    )
+
+
+def question_text(step: StepRun) -> str:
+    """Return what a person is asked."""
+    return one_line(step.gate.ask if step.gate else step.manual.do if step.manual else "")
+
+
+def answers(step: StepRun) -> str:
+    """Return the two words that answer a question."""
+    return "go|no-go" if step.gate else "done|failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Steps that are in the same trouble for the same reason."""
+
+    word: Standing
+    steps: tuple[StepRun, ...]
+    why: str
+    hint: str
+
+    @property
+    def name(self) -> str:
+        """Return the step's id, or what many share of theirs."""
+        first = self.steps[0].id
+        return first if len(self.steps) == 1 else f"{_family(first)} ({len(self.steps)} steps)"
+
+
+def troubles(board: Board) -> list[Trouble]:
+    """Return the problems of a run, those that stop it first; steps alike in kind and cause are one."""
+    groups: dict[tuple[str, ...], list[StepRun]] = {}
+    for step in board.troubled:
+        problem = step.problem
+        alike = (problem.code, problem.endpoint or "") if problem and step.drift is None else (step.id,)
+        key = (board.standing(step), _family(step.id), *alike)
+        groups.setdefault(key, []).append(step)
+    found = [_trouble(board, steps) for steps in groups.values()]
+    return sorted(found, key=lambda trouble: trouble.word == "unproven")
+
+
+def _trouble(board: Board, steps: Sequence[StepRun]) -> Trouble:
+    first = steps[0]
+    word = board.standing(first)
+    if first.drift is not None:
+        why, hint = f"planned {first.drift.planned}; seen {first.drift.seen}", ""
+    elif first.problem is not None:
+        why, hint = first.problem.summary, first.problem.hint
+    else:
+        why, hint = "", ""
+    return Trouble(word, tuple(steps), one_line(why), one_line(hint))
+
+
+def _family(identity: str) -> str:
+    """Return a step's id without its item: ``promote[a].break`` and ``promote[b].break`` are one family."""
+    head, bracket, rest = identity.partition("[")
+    return head + rest.rpartition("]")[2] if bracket else head
+
+
+def next_commands(board: Board, life: Life) -> Iterator[str]:
+    """Yield the commands that get a run further, most pressing first; nothing when it needs none."""
+    run = board.run
+    if run.started is None or run.finished is not None:
+        return
+    name = run.started.run
+    for step in board.waiting:
+        if step.decision is None:
+            yield f"drctl answer {name} {shlex.quote(step.id)} {answers(step)}"
+    for step in board.troubled:
+        if board.standing(step) in {"failed", "indeterminate"}:
+            yield f"drctl retry {name} {shlex.quote(step.id)}"
+            yield f"drctl skip {name} {shlex.quote(step.id)} --reason '…'"
+    if not life.alive:
+        yield f"drctl resume {name}"
