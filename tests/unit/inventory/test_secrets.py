@@ -119,7 +119,7 @@ class _Vault(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name that the class above gives it
         pass
 
 
@@ -146,3 +146,36 @@ def test_vault_of_both_versions(vault):
 def test_a_refused_token(vault):
     store = SecretStore(environ={"VAULT_ADDR": vault, "VAULT_TOKEN": "another"})
     assert "permission denied" in problem(store, "vault", "kv/one#password").summary
+
+
+@pytest.fixture
+def wallet():
+    keyring = pytest.importorskip("keyring", reason="the extra drctl[keyring] is not installed")
+
+    class Wallet(keyring.backend.KeyringBackend):
+        priority = 1
+
+        def get_password(self, service: str, username: str) -> str | None:
+            if service == "locked":
+                raise keyring.errors.KeyringLocked("it is locked")
+            return "from the wallet" if (service, username) == ("dr/arrays", "drctl") else None
+
+        def set_password(self, service: str, username: str, password: str) -> None:
+            raise NotImplementedError
+
+    before = keyring.get_keyring()
+    keyring.set_keyring(Wallet())
+    yield
+    keyring.set_keyring(before)
+
+
+@pytest.mark.usefixtures("wallet")
+def test_keyring():
+    store = SecretStore()
+    assert store.resolve("keyring", "dr/arrays/drctl") == "from the wallet"
+    missing = problem(store, "keyring", "dr/arrays/other")
+    assert (missing.summary, missing.hint) == (
+        "cannot read the secret keyring:dr/arrays/other: there is no such entry",
+        "keyring set dr/arrays other",
+    )
+    assert "it is locked" in problem(store, "keyring", "locked/x").summary
