@@ -195,10 +195,21 @@ def test_a_location_is_not_followed(array, client, control):
 # --- how often ------------------------------------------------------------------------------------
 
 
-def test_a_change_without_answer_is_not_sent_again(array, client, control):
+@pytest.mark.parametrize(
+    "change",
+    [
+        BREAK,
+        Request("POST", "ExportPolicy", "x", body={"name": "esx"}),
+        Request("DELETE", "CifsShare", "x", {"svm": {"uuid": "s1"}, "name": "IMAGES"}),
+    ],
+    ids=lambda change: change.method,
+)
+def test_a_change_without_answer_is_not_sent_again(array, client, control, change):
     array.on("PATCH /snapmirror/relationships/m1", Reply(drop=True))
+    array.on("POST /protocols/nfs/export-policies", Reply(drop=True))
+    array.on("DELETE /protocols/cifs/shares/s1/IMAGES", Reply(drop=True))
     with pytest.raises(ProviderError) as doubt:
-        client.change(BREAK, control)
+        client.change(change, control)
     assert doubt.value.effect_unknown
     assert not doubt.value.unreachable
     assert len(array.asked) == 1
