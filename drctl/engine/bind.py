@@ -272,7 +272,7 @@ def _wrong(where: Source) -> Pending:
 
 
 def _said_where(problem: Problem, draft: Draft) -> Problem:
-    detail = f"Found when expanding {draft.id}." if draft.item else ""
+    detail = f"{draft.id} shows it." if draft.item else ""
     return replace(problem, step=draft.id, detail=problem.detail or detail)
 
 

@@ -86,7 +86,7 @@ class Drafts:
     def note(self, error: ExpressionError, keys: Keys, text: str, step: str) -> None:
         """Keep an expression's error as a problem, placed at the word that is wrong."""
         where = self.document.within(keys, text, error.offset)
-        detail = f"Found when expanding {step}." if "[" in step else ""
+        detail = f"{step} shows it." if "[" in step else ""
         self.problems.append(
             Problem(
                 code="expression", summary=str(error), hint=error.hint, where=where, step=step, detail=detail

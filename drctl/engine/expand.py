@@ -114,8 +114,14 @@ def _with_needs(step: Step, order: Needs) -> Step:
 
 
 def _without_repetition(problems: list[Problem]) -> list[Problem]:
-    """Keep the first of the problems that differ by item alone, in the order of the file."""
-    kept: dict[tuple[object, str], Problem] = {}
+    """Say once what differs by item alone (same place, same remedy), and how often; in the order of the file."""
+    groups: dict[tuple[object, ...], list[Problem]] = {}
     for problem in problems:
-        kept.setdefault((problem.where, problem.summary), problem)
-    return sorted(kept.values(), key=lambda one: (one.where.line, one.where.column) if one.where else (0, 0))
+        same = problem.hint or problem.summary
+        groups.setdefault((problem.where, problem.code, same), []).append(problem)
+    kept = []
+    for first, *others in groups.values():
+        steps = {other.step for other in others} - {first.step, None}
+        more = f" So do {len(steps)} more." if steps else ""
+        kept.append(replace(first, detail=f"{first.detail}{more}".strip()))
+    return sorted(kept, key=lambda one: (one.where.line, one.where.column) if one.where else (0, 0))
