@@ -90,6 +90,14 @@ def test_a_wrong_password_is_refused_by_the_guest(paris: Client, content: Any):
         inside.run("/bin/true", "")
 
 
+def test_only_names_and_passwords_open_a_guest(paris: Client, content: Any):
+    inside = Inside(paris, content, "ris-db01")
+    with pytest.raises(vmodl.fault.InvalidArgument):
+        inside.guests.authManager.ValidateCredentialsInGuest(
+            inside.vm, vim.vm.guest.SAMLTokenAuthentication(token="t", interactiveSession=False)
+        )
+
+
 def test_a_guest_without_tools_runs_nothing(paris: Client, world: World, content: Any):
     inside = Inside(paris, content, "ris-db01")
     inside.vm.PowerOff()

@@ -143,6 +143,25 @@ def test_an_unknown_property_is_refused(content: Any):
     assert caught.value.name == "config.colour"
 
 
+def test_paths_lead_into_properties(paris: Client, content: Any):
+    paths = [
+        "config.files.vmPathName",
+        "summary.config.name",
+        "config.hardware.numCPU",
+        "snapshot.currentSnapshot",
+    ]
+    seen = next(
+        each
+        for each in bulk(content, {vim.VirtualMachine: paths})
+        if each["summary.config.name"] == "ris-db01"
+    )
+    assert seen["config.files.vmPathName"] == paris.vm("ris-db01").vmx
+    assert seen["config.hardware.numCPU"] > 0
+    assert "snapshot.currentSnapshot" not in seen
+    (capacity,) = {each["summary.capacity"] for each in bulk(content, {vim.Datastore: ["summary.capacity"]})}
+    assert capacity > 0
+
+
 def test_a_walk_from_the_root_follows_named_selections(content: Any):
     again = PC.SelectionSpec(name="folders")
     folders = PC.TraversalSpec(

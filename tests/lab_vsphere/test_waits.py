@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -203,6 +204,31 @@ def test_a_collector_of_tasks_finds_what_ran_on_an_object(content: Any):
     assert [each.task for each in history.ReadNextTasks(10)] == [tasks[0]]
     assert list(history.ReadNextTasks(10)) == []
     assert [each.task for each in history.latestPage] == [tasks[0]]
+    history.RewindCollector()
+    history.SetCollectorPageSize(1)
+    assert [each.task for each in history.ReadNextTasks(1)] == [tasks[0]]
+    with pytest.raises(vmodl.fault.InvalidArgument):
+        history.ReadNextTasks(0)
     history.DestroyCollector()
+    with pytest.raises(vmodl.fault.ManagedObjectNotFound):
+        history.ReadNextTasks(1)
     events = content.eventManager.QueryEvents(vim.event.EventFilterSpec())
     assert [each.info.task for each in events] == tasks
+    assert content.eventManager.latestEvent.info.task == tasks[1]
+    starts = vim.event.EventFilterSpec(eventTypeId=["VmStartingEvent"])
+    assert list(content.eventManager.QueryEvents(starts)) == []
+
+
+@pytest.mark.parametrize(("which", "early", "late"), [("startedTime", 1, 0), ("completedTime", 1, 0)])
+def test_tasks_are_found_by_time(world: World, content: Any, which: str, early: int, late: int):
+    WaitForTask(named(content, vim.VirtualMachine, "ris-db01").PowerOff())
+    now = world.now()
+
+    def count(**bounds: Any) -> int:
+        time = vim.TaskFilterSpec.ByTime(timeType=which, **bounds)
+        return len(content.taskManager.CreateCollectorForTasks(vim.TaskFilterSpec(time=time)).latestPage)
+
+    assert count(beginTime=now - timedelta(hours=1)) == early
+    assert count(beginTime=now + timedelta(hours=1)) == late
+    assert count(endTime=now - timedelta(hours=1)) == late
+    assert count(endTime=now + timedelta(hours=1)) == early
