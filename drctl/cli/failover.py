@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from drctl.app.answers import prepared_answers
 from drctl.app.approval import Approval, load_plan, refuse_stale
 from drctl.app.case import opened, prepare, refuse_blockers
 from drctl.app.context import Context, system_context
@@ -30,7 +31,7 @@ from drctl.cli.options import (
 )  # fmt: skip
 from drctl.cli.plan import run_plan
 from drctl.cli.planning import Asked, announce, load, show, view
-from drctl.cli.running import Display, audience, conclude, read_answers
+from drctl.cli.running import Display, audience, conclude
 from drctl.cli.verbs import exit_codes
 from drctl.console.plan import PlanView
 from drctl.core.problem import DrctlError, ExitCode, Problem
@@ -109,9 +110,9 @@ class Wish:
 
 def take_over(context: Context, wish: Wish, approval: Approval) -> None:
     """Plan, show, confirm, execute; raise ``DrctlError`` as the exit codes say, or exit with the run's."""
-    prepared = read_answers(wish.answers)
     as_json = wish.display.as_json
     case = load(context, wish.asked, quiet=as_json)
+    prepared = prepared_answers(wish.answers, case.expansion)
     context.home.refuse_conflict(case.expansion.services, case.sites)
     announce(case)
     with opened(case, context) as binder:

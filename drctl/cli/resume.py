@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from drctl.app.answers import prepared_answers
 from drctl.app.context import system_context
 from drctl.app.resume import Resumption, decline, go_on, resuming
 from drctl.cli.options import (
@@ -21,7 +22,7 @@ from drctl.cli.options import (
     has_terminal,
     require_reason,
 )  # fmt: skip
-from drctl.cli.running import Display, audience, conclude, read_answers
+from drctl.cli.running import Display, audience, conclude
 from drctl.cli.verbs import exit_codes
 from drctl.console.table import reconciled_lines
 from drctl.core.problem import DrctlError, ExitCode, Problem
@@ -65,11 +66,11 @@ def continue_run(
 ) -> None:
     """Own the run, show what is found, ask where it must be asked, and execute."""
     context = system_context(home)
-    prepared = read_answers(answers)
     typer.echo(f"Reading reality before going on with {run}…", err=True)
     with resuming(context, run, accept_changes=accept_changes) as resumption:
         for line in reconciled_lines(resumption.reality.table):
             typer.echo(line, err=True)
+        prepared = prepared_answers(answers, resumption.case.expansion)
         _agree(resumption, context.actor, yes=yes)
         with audience(context, display, prepared) as watching:
             ended = go_on(resumption, context.actor, reason, watching)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import typer
 
@@ -27,7 +26,6 @@ from drctl.engine.chain import scan
 from drctl.engine.execute import Stop
 from drctl.engine.journal import Fenced, Journal
 from drctl.engine.people import Answer, People
-from drctl.runbook.load import load_answers
 
 KEYS = (
     "Ctrl-C: start nothing more, running steps end, resumable; twice: let go of them",
@@ -49,14 +47,6 @@ class Display:
     def moving(self) -> bool:
         """Say whether one screen is redrawn in place."""
         return self.terminal and not self.plain and not self.as_json and can_move_cursor()
-
-
-def read_answers(path: Path | None) -> dict[str, Answer]:
-    """Return the answers given beforehand; raise ``DrctlError`` with every problem of the file."""
-    if path is None:
-        return {}
-    answers = load_answers(path).answers
-    return {step: Answer(body.answer, body.reason, body.evidence) for step, body in answers.items()}
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -38,7 +38,11 @@ def format_duration(seconds: float) -> str:
 
 Duration = Annotated[
     float,
-    BeforeValidator(parse_duration, json_schema_input_type=str),
-    Field(ge=0, json_schema_extra={"pattern": _PATTERN.pattern}),
+    BeforeValidator(parse_duration),
+    Field(ge=0),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "pattern": f"^{_PATTERN.pattern}$"}, {"type": "number", "minimum": 0}]},
+        mode="validation",
+    ),
 ]
 """A pydantic field: seconds as float, written ``90s``, ``15m``, ``4h``, ``1d``."""

@@ -17,11 +17,15 @@ from drctl.engine.step import Gate, Manual, Step
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer given beforehand: go or no-go for a gate, done or failed for a manual step."""
+    """An answer: go or no-go for a gate, done or failed for a manual step.
+
+    ``by`` names who decided, when it is not the person who runs drctl.
+    """
 
     answer: Literal["go", "no-go", "done", "failed"]
     reason: str = ""
     evidence: str = ""
+    by: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,7 @@ def answer_event(
         ValueError: the answer does not fit the question.
     """
     is_gate = isinstance(body, Gate | ev.GateOpened)
+    by = answer.by or by
     match is_gate, answer.answer:
         case True, "go" | "no-go" as decided:
             return ev.GateAnswered(step=identity, answer=decided, by=by, reason=answer.reason, via=via)

@@ -10,13 +10,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from drctl.app.answers import prepared_answers
 from drctl.app.approval import Approval
-from drctl.app.case import Files, load_case, opened, prepare, refuse_blockers
+from drctl.app.case import Case, Files, load_case, opened, prepare, refuse_blockers
 from drctl.app.context import Context, system_context
 from drctl.app.resume import go_on, resuming
 from drctl.app.session import Audience
 from drctl.app.start import start
-from drctl.cli.running import read_answers
 from drctl.engine.execute import Stop
 from drctl.engine.journal import JournalFile
 from drctl.engine.people import People
@@ -43,8 +43,8 @@ class DyingFile(JournalFile):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def watching(context: Context, answers: str) -> Audience:
-    return Audience(People(False, context.actor, read_answers(Path(answers))), Stop())
+def watching(context: Context, answers: str, case: Case) -> Audience:
+    return Audience(People(False, context.actor, prepared_answers(Path(answers), case.expansion)), Stop())
 
 
 def fail_over(context: Context, runbook: str, answers: str) -> int:
@@ -54,7 +54,7 @@ def fail_over(context: Context, runbook: str, answers: str) -> int:
         plan = prepare(case, binder)
         refuse_blockers(plan)
         approval = Approval("yes", context.actor, "crash test")
-        ended = start(context, case, files, binder, plan, approval, watching(context, answers))
+        ended = start(context, case, files, binder, plan, approval, watching(context, answers, case))
     return int(ended.exit_code)
 
 
@@ -63,7 +63,8 @@ def go_on_with_last(context: Context, answers: str) -> int:
         for row in resumption.reality.table:
             print(row)
         assert not resumption.consent, resumption.consent
-        return int(go_on(resumption, context.actor, "crash test", watching(context, answers)).exit_code)
+        audience = watching(context, answers, resumption.case)
+        return int(go_on(resumption, context.actor, "crash test", audience).exit_code)
 
 
 def main() -> int:

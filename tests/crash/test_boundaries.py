@@ -61,7 +61,9 @@ def die_and_resume(estate: Estate, model: Model, when: str, at: int) -> list[str
     if estate.world() != model.world:
         wrong.append(f"{place}: another world")
     if estate.effects() != model.effects:
-        wrong.append(f"{place}: effects {estate.effects() - model.effects} {model.effects - estate.effects()}")
+        wrong.append(
+            f"{place}: effects {estate.effects() - model.effects} {model.effects - estate.effects()}"
+        )
     return wrong + ([] if journal_is_whole(estate) else [f"{place}: journal not whole"])
 
 
