@@ -8,7 +8,13 @@ from typing import Any, Final
 
 from drctl.core.problem import Problem, ProviderError
 
+WRITABLE: Final = "Check that the datastore is accessible and not read-only, as an unbroken mirror is."
+
 HINTS: Final[Mapping[str, str]] = {
+    "CannotAccessFile": WRITABLE,
+    "FileFault": WRITABLE,
+    "FileLocked": "Another host may run this VM, or hold its files: power it off there.",
+    "GenericVmConfigFault": WRITABLE,
     "ConcurrentAccess": "Somebody else changed it in the meantime; try again.",
     "InvalidGuestLogin": "Check the guest's user name and password.",
     "InvalidLogin": "Check username and password of the endpoint, and that its SSO domain is up.",

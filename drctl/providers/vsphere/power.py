@@ -34,6 +34,8 @@ class _Power(Action[Vsphere, PowerState]):
     """What all power actions share: one VM by name, its power state."""
 
     state: ClassVar[type] = PowerState
+    hopeless: ClassVar[frozenset[str]] = frozenset({"disconnected"})
+    """connectionStates in which nothing can be known; an inaccessible VM may still have to be stopped."""
 
     vm: str
 
@@ -53,7 +55,7 @@ class _Power(Action[Vsphere, PowerState]):
     def _need(self, now: PowerState) -> None:
         if not now.found:
             raise Missing(ObjectRef("vm", self.vm), f"VM {self.vm} is not registered")
-        if now.connection != "connected":
+        if now.connection in self.hopeless:
             raise refuse(
                 "vm-unusable",
                 f"vCenter shows {self.vm} as {now.connection}",
@@ -71,6 +73,7 @@ class PowerOn(_Power):
 
     name: ClassVar[str] = "vsphere.vm.power_on"
     reversibility: ClassVar[Reversibility] = Reversibility.REVERSIBLE
+    hopeless: ClassVar[frozenset[str]] = frozenset({"disconnected", "inaccessible", "invalid", "orphaned"})
 
     wait_for: Literal["tools", "none"] = "tools"
     timeout: Duration | None = None

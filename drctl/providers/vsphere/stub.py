@@ -170,8 +170,8 @@ def _negotiate(endpoint: VsphereEndpoint, stub: Stub) -> str:
     connection = stub.GetConnection()
     try:
         connection.request("GET", "/sdk/vimServiceVersions.xml")
-        answer = connection.getresponse()
-        text = answer.read(1 << 20).decode("utf-8", "replace")
+        with connection.getresponse() as answer:
+            text = answer.read(1 << 20).decode("utf-8", "replace")
     except (OSError, HTTPException) as error:
         raise unreachable(endpoint, error) from error
     finally:

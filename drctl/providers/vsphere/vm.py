@@ -201,7 +201,14 @@ class Register(Action[Vsphere, RegisterState]):
             client.remember(self.vm, None)
         if host is not None and self.host is None:
             control.progress(f"DRS is off for {self.pool}: registering {self.vm} on {host}")
-        moref = placing.register(client, self.wish(host), self.folder, control)
+        try:
+            moref = placing.register(client, self.wish(host), self.folder, control)
+        except ProviderError as error:
+            taken = error.problem.code in ("vsphere-already-exists", "vsphere-duplicate-name")
+            again = self.read(client) if taken else now
+            if again.vm is None:
+                raise
+            return again.vm  # an earlier attempt, or somebody else, was faster
         client.remember(self.vm, moref)
         return placing.read_registered(client, self.wish(host), moref)
 

@@ -69,6 +69,8 @@ class Watcher:
         self._filter: Any = None
         self._generation = 0
         self._version = ""
+        self._failures = 0
+        """Times in a row that starting over did not help."""
 
     # --- for workers ------------------------------------------------------------------------
 
@@ -172,6 +174,7 @@ class Watcher:
         update = self._collector.WaitForUpdatesEx(self._version, wait)
         if update is not None:
             self._version = update.version
+            self._failures = 0
             self._deliver(watches, update)
         for watch in watches:
             with watch.changed:
@@ -179,12 +182,14 @@ class Watcher:
                 watch.changed.notify_all()
 
     def _open(self, wire: Wire) -> None:
+        self._generation = wire.generation  # first, so that an ended session is the one renewed
+        if self._stub is not None:
+            self._stub.hang_up()
         self._stub = twin(wire.stub, self._session.endpoint, self._session.access, MAX_WAIT + 10)
         main = wire.content.propertyCollector._moId  # noqa: SLF001 - pyVmomi has no other way
         own = vmodl.query.PropertyCollector(main, self._stub)
         self._filter = None
         self._collector = own.CreatePropertyCollector()
-        self._generation = wire.generation
         self._stale = True
 
     def _rebuild(self, watches: list[Watch]) -> None:
@@ -247,13 +252,14 @@ class Watcher:
 
     def _recover(self, *, login: bool) -> None:
         """Start over with a new collector; wait a little unless only the session had ended."""
-        generation, self._collector = self._generation, None
+        self._collector = None
+        self._failures += 1
         if login:
             try:
-                self._session.renew(generation)
+                self._session.renew(self._generation)
             except ProviderError:
                 login = False
-        if not login:
+        if not login or self._failures > 1:
             with self._state:
                 self._state.wait(1.0)
 

@@ -68,9 +68,7 @@ EXAMPLES = [
     Example("vsphere.vm.unregister", "vc-paris", {"vm": "portal-report01"}, after=(OFF,)),
     OFF,
     Example("vsphere.vm.shutdown", "vc-paris", {"vm": "ris-app01"}),
-    Example(
-        "vsphere.vm.power_on", "vc-paris", {"vm": "portal-report01", "wait_for": "tools"}, after=(OFF,)
-    ),
+    Example("vsphere.vm.power_on", "vc-paris", {"vm": "portal-report01", "wait_for": "tools"}, after=(OFF,)),
     Example(
         "vsphere.vm.set_ip",
         "vc-paris",
