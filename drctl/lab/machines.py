@@ -20,13 +20,14 @@ from drctl.lab.power import (
     set_guest_ip,
     shutdown_guest,
 )
-from drctl.lab.reach import connection_state, duplicates, trouble
+from drctl.lab.reach import View, connection_state, duplicates, trouble
 
 __all__ = [
     "BOOT_TIME",
     "CHOICES",
     "WINDOWS_BOOT_TIME",
     "NicChange",
+    "View",
     "VmChange",
     "answer",
     "check_login",

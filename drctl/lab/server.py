@@ -72,14 +72,15 @@ class Lab:
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         self._block = Block()
-        self.pki = Pki(self.directory)
-        self.rendering = Rendering(self._source, Addresses(self._block.number), self.pki)
-        self.secrets.update(self.rendering.secrets)
-        self.inventory = self.rendering.write(self.directory)
-        self.control = self._control_path()
         with ExitStack() as undo:
             undo.callback(self._block.release)
+            self.pki = Pki(self.directory)
+            self.rendering = Rendering(self._source, Addresses(self._block.number), self.pki)
+            self.secrets.update(self.rendering.secrets)
+            self.inventory = self.rendering.write(self.directory)
+            self.control = self._control_path()
             self._open()
+            undo.callback(self._close)
             self._control = Control(self, self.control)
             undo.pop_all()
 

@@ -339,3 +339,12 @@ def test_vmx_texts_survive_reading_and_writing():
     assert vmx.disk_key(vmx.disk_device(2017)) == 2017
     with pytest.raises(ValueError, match="slot"):
         vmx.disk_key("floppy0")
+
+
+def test_hundreds_of_vms_are_judged_in_one_view(scene):
+    """One question about an estate looks at each VM once, not at each pair."""
+    old = scene.old_vc
+    view = machines.View(scene.world)
+    assert [view.trouble(old, vm) for vm in old.vms.values()] == [""] * 12
+    assert view.named("pacs-db01") == [(old, scene.vm("pacs-db01", old))]
+    assert view.named("nobody") == []

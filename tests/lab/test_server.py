@@ -161,3 +161,37 @@ def test_process(lab_inventory, tmp_path):
     )
     assert wrong.returncode == 2
     assert "unknown fault 'nonsense'" in wrong.stderr
+
+
+def test_lab_that_cannot_start_leaves_nothing(lab, lab_inventory):
+    served = lab()
+    address, port = served.net._listeners[0].address, served.net._listeners[0].port
+    broken = {
+        **lab_inventory,
+        "services": {
+            **lab_inventory["services"],
+            "odd": {"volumes": [{"name": "x", "at": {"paris": {"endpoint": "ontap-paris"}}}]},
+        },
+    }
+    with pytest.raises(KeyError):
+        lab(broken)
+    socket.create_connection((address, port), 2).close()
+    again = lab()
+    assert again.status()["world"]["services"]["ris"]["paris"] == "answers"
+
+
+def test_inventory_that_cannot_be_served_is_said_in_one_line(tmp_path):
+    source = tmp_path / "in.yaml"
+    source.write_text("endpoints: {a: {type: ontap}}\nsites: {s: {}}\n")
+    command = [
+        sys.executable,
+        "-m",
+        "drctl.lab",
+        "--inventory",
+        str(source),
+        "--directory",
+        str(tmp_path / "lab"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "cannot serve this inventory" in done.stderr
