@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -143,12 +144,15 @@ def _known(session: Session) -> Mapping[StepId, Mapping[str, JsonValue]]:
 
 
 def _resumed(resumption: Resumption, by: str, reason: str) -> ev.RunResumed:
-    plan = resumption.replanned
+    plan, edits = resumption.replanned, resumption.edits
+    digests = [hashlib.sha256(text.encode()).hexdigest() if edits.diff else "" for text in edits.texts]
     return ev.RunResumed(
         by=by,
         reason=reason,
         table=resumption.reality.table,
-        accepted_changes=resumption.edits.diff,
+        accepted_changes=edits.diff,
+        runbook_digest=digests[0],
+        inventory_digest=digests[1],
         plan_digest=plan.digest if plan is not None else "",
     )
 

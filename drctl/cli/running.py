@@ -68,7 +68,7 @@ def _attend(
         pause: Callable[[], AbstractContextManager[object]] = nullcontext
         observers: list[Observer] = []
         if display.moving:
-            view = stack.enter_context(live_view(context, display, notice=voice.notice))
+            view = stack.enter_context(live_view(context, display, notice=voice.notice, asks=True))
             voice.view, pause = view, view.pause
             observers.append(view.hear)
         else:
@@ -88,9 +88,18 @@ def live_view(
     notice: Callable[[], str] = str,
     life: Callable[[], Life] = lambda: Life(alive=True),
     keys: tuple[str, ...] = KEYS,
+    asks: bool = False,
 ) -> LiveView:
     """Return the moving display for this terminal."""
-    return LiveView(context.clock, color=display.color, keys=keys, life=life, notice=notice, lost=_go_silent)
+    return LiveView(
+        context.clock,
+        color=display.color,
+        keys=keys,
+        asks=asks,
+        life=life,
+        notice=notice,
+        lost=_go_silent,
+    )
 
 
 def _say(journal: Journal, by: str, event: EventData) -> None:

@@ -51,7 +51,8 @@ EXIT_CODES: Mapping[int, str] = {
 }
 
 
-def exit_codes(*codes: int) -> str:
-    """Return the lines that document some exit codes in a verb's help."""
-    lines = [f"  {code:>3}  {EXIT_CODES[code]}" for code in codes]
+def exit_codes(*codes: int, **own: str) -> str:
+    """Return the lines that document some exit codes in a verb's help; ``own`` meanings as ``_1="…"``."""
+    meanings = {code: EXIT_CODES[code] for code in codes} | {int(c[1:]): text for c, text in own.items()}
+    lines = [f"  {code:>3}  {meanings[code]}" for code in sorted(meanings)]
     return "Exit codes:\n\n\b\n" + "\n".join(lines)

@@ -195,6 +195,6 @@ def _expected(question: Question) -> str:
     words = (
         "go or no-go, and a reason if you like"
         if isinstance(question, ev.GateOpened)
-        else "done and its evidence, or failed and the reason"
+        else "done and its evidence, or failed and why"
     )
     return f"Type {words}; Enter alone: show the run."

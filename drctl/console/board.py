@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal, TypeAlias
 
 from drctl.core import events as ev
@@ -42,6 +43,7 @@ class Board:
     run: Run = field(default_factory=Run)
     phases: dict[str, Counter[Standing]] = field(default_factory=dict)
     latest: deque[TimelineEntry] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    ended: datetime | None = None
     _active: dict[str, StepRun] = field(default_factory=dict)
     _waiting: dict[str, StepRun] = field(default_factory=dict)
     _troubled: dict[str, StepRun] = field(default_factory=dict)
@@ -96,7 +98,9 @@ class Board:
     def _add(self, record: Recorded) -> None:
         event = record.event
         self.run.add(record)
-        if isinstance(event, ev.LockTaken):
+        if isinstance(event, ev.RunFinished):
+            self.ended = record.at
+        elif isinstance(event, ev.LockTaken):
             self._retrying.clear()
             for identity in self.run.steps:
                 self._place(identity)

@@ -48,7 +48,7 @@ def closing_lines(closing: Closing) -> Iterator[str]:
     timeline = Timeline.of(closing.records)
     yield _outcome(board, closing.exit_code)
     if board.run.last_at is not None:
-        took = format_duration(elapsed(board.run, board.run.last_at))
+        took = format_duration(elapsed(board, board.run.last_at))
         yield f"  took      {took}, of which waiting for people {format_duration(timeline.waited())}"
     yield f"  steps     {_counts(board)}"
     yield from (f"  services  {line}" for line in _services(timeline))

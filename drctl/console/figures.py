@@ -44,10 +44,10 @@ def stamp(instant: datetime, zone: tzinfo) -> str:
     return f"{instant.astimezone(zone):%Y-%m-%d %H:%M:%S %Z} ({instant:%H:%M:%S} UTC)"
 
 
-def elapsed(run: Run, now: datetime) -> float:
+def elapsed(board: Board, now: datetime) -> float:
     """Return the seconds since the run began, until its end."""
-    end = run.last_at if run.finished is not None and run.last_at else now
-    return (end - run.started_at).total_seconds() if run.started_at else 0.0
+    began = board.run.started_at
+    return ((board.ended or now) - began).total_seconds() if began else 0.0
 
 
 def state_text(board: Board, life: Life) -> str:
@@ -76,10 +76,11 @@ def rto_start(run: Run) -> tuple[str, datetime] | None:
     return None if clock is None else (name, clock.instant)
 
 
-def restored(run: Run, service: ev.ServiceData) -> bool:
-    """Say whether every check of a service has passed."""
+def restored(run: Run, service: ev.ServiceData) -> datetime | None:
+    """Return when the last check of a service passed; None while one has not."""
     steps = [run.steps.get(check) for check in service.checks]
-    return bool(steps) and all(step is not None and step.state in GOOD for step in steps)
+    ends = [step.ended if step is not None and step.state in GOOD else None for step in steps]
+    return max((end for end in ends if end), default=None) if all(ends) else None
 
 
 def first_due(run: Run, now: datetime) -> Due | None:
@@ -92,28 +93,28 @@ def first_due(run: Run, now: datetime) -> Due | None:
     dues = [
         Due(service.title, rto, rto - spent)
         for service in run.started.services
-        if (rto := service.objectives.rto or default) is not None and not restored(run, service)
+        if (rto := service.objectives.rto or default) is not None and restored(run, service) is None
     ]
     return min(dues, key=lambda due: due.left, default=None)
 
 
-def rto_text(run: Run, now: datetime) -> str:
+def rto_text(board: Board, now: datetime) -> str:
     """Return what the RTO clock says: used, left, and which service is due first."""
+    run = board.run
     start = rto_start(run)
     if start is None or run.started is None:
         return "no clock was stated"
-    if run.finished is not None and run.last_at:
-        now = run.last_at
-    spent = (now - start[1]).total_seconds()
-    text = f"{format_duration(spent)} since {start[0]}"
+    name, began = start
+    now = board.ended or now
     due = first_due(run, now)
     if due is None:
-        served = any(service.checks for service in run.started.services)
-        return f"{text}; every service answers" if served else text
-    margin = (
-        f"{format_duration(due.left)} left" if due.left >= 0 else f"EXCEEDED by {format_duration(-due.left)}"
-    )
-    return f"{text}; {margin} for {due.title} (RTO {format_duration(due.target)})"
+        answering = [at for service in run.started.services if (at := restored(run, service))]
+        used = format_duration((max(answering, default=now) - began).total_seconds())
+        return f"{used} from {name} until every service answered" if answering else f"{used} since {name}"
+    left = format_duration(abs(due.left))
+    margin = f"{left} left" if due.left >= 0 else f"EXCEEDED by {left}"
+    used = format_duration((now - began).total_seconds())
+    return f"{used} since {name}; {margin} for {due.title} (RTO {format_duration(due.target)})"
 
 
 def loss_text(run: Run) -> str:

@@ -12,6 +12,7 @@ from drctl.console.board import Board, Life, Standing, settled, total
 from drctl.console.figures import (
     elapsed,
     loss_text,
+    next_commands,
     one_line,
     overdue_text,
     question_text,
@@ -27,6 +28,9 @@ Tone: TypeAlias = Literal["plain", "title", "person", "problem", "faint"]
 
 LABEL = 10
 """Columns of the section names on the left."""
+
+NARROW = 6
+"""The same before commands, which must not be cut."""
 
 BAR = 16
 """Columns of a phase's bar."""
@@ -52,13 +56,15 @@ class Size:
 class Scene:
     """What a screen shows beside the run itself.
 
-    ``keys`` say what can be pressed or typed; ``notice`` is what was just pressed.
+    ``keys`` say what can be pressed or typed; ``notice`` is what was just pressed; ``asks`` when this
+    terminal asks the questions itself.
     """
 
     now: datetime
     life: Life
     keys: tuple[str, ...] = ()
     notice: str = ""
+    asks: bool = False
 
 
 @dataclass
@@ -95,9 +101,9 @@ def _head(board: Board, scene: Scene, width: int) -> Iterator[Row]:
     local = f"{scene.now.astimezone(zone_of(run)):%H:%M:%S %Z}"
     title = f"{started.mode.upper()}  {started.source.title} → {started.target.title}"
     yield Row(_cut(title, width - len(local) - 2).ljust(width - len(local)) + local, "title")
-    took = format_duration(elapsed(run, scene.now))
+    took = format_duration(elapsed(board, scene.now))
     yield _row("Run", f"{started.run}, {took}, {state_text(board, scene.life)}")
-    yield _row("RTO", rto_text(run, scene.now))
+    yield _row("RTO", rto_text(board, scene.now))
     yield _row("Lost", loss_text(run))
 
 
@@ -107,6 +113,7 @@ def _sections(board: Board, scene: Scene, width: int) -> list[_Section]:
         _Section("Phases", list(_phases(board, 6)), 6),
         _Section("Problems", list(_problems(board)), 4),
         _Section("People", list(_people(board, scene, width)), 3),
+        _Section("Next", list(_next(board, scene)), 2),
         _Section("Running", list(_running(board, scene.now)), 3),
         _Section("Latest", list(_latest(board)), 2),
     ]
@@ -115,7 +122,7 @@ def _sections(board: Board, scene: Scene, width: int) -> list[_Section]:
 def _share(sections: Sequence[_Section], room: int) -> None:
     """Decide how many rows each section gets: first what it must show, then what matters most."""
     by_name = {section.name: section for section in sections}
-    for name in ("Latest", "Running", "People", "Phases", "Problems"):  # the first gives way first
+    for name in ("Latest", "Running", "Next", "People", "Phases", "Problems"):  # the first gives way first
         section = by_name.get(name)
         while section is not None and section.shown > 1 and _used(sections) > room:
             section.shown -= 1
@@ -156,7 +163,8 @@ def _shown(section: _Section) -> Iterator[Row]:
     for index, row in enumerate(rows):
         name = section.name if index == 0 else ""
         last = hidden and index == len(rows) - 1
-        yield _row(name, f"… and {hidden + 1} more: drctl status" if last else row.text, row.tone)
+        text = f"… and {hidden + 1} more: drctl status" if last else row.text
+        yield _row(name, text, row.tone, NARROW if section.name == "Next" else LABEL)
 
 
 def _phases(board: Board, most: int) -> Iterator[Row]:
@@ -200,12 +208,17 @@ def _people(board: Board, scene: Scene, width: int) -> Iterator[Row]:
         yield Row("  " + _cut(question_text(step), width - LABEL - 2))
 
 
+def _next(board: Board, scene: Scene) -> Iterator[Row]:
+    for command in next_commands(board, scene.life):
+        if not (scene.asks and command.startswith("drctl answer")):
+            yield Row(command, "person")
+
+
 def _running(board: Board, now: datetime) -> Iterator[Row]:
     for step in board.active:
         spent = format_duration((now - (step.started or now)).total_seconds())
-        doing = _doing(step)
         word = "again: " if board.standing(step) == "retrying" else ""
-        yield Row(f"{spent:>12}  {step.id}  {word}{doing}".rstrip())
+        yield Row(f"{spent:>12}  {step.id}  {word}{doing(step)}".rstrip())
     reading = board.reading() if board.run.finished is None and board.run.paused is None else []
     if reading:
         first = ", ".join(step.id for step in reading[:3])
@@ -213,7 +226,7 @@ def _running(board: Board, now: datetime) -> Iterator[Row]:
         yield Row(f"{'reading':>12}  {first}{more}", "faint")
 
 
-def _doing(step: StepRun) -> str:
+def doing(step: StepRun) -> str:
     """Return what a running step last said."""
     if step.progress is not None:
         fraction = step.progress.fraction
@@ -233,8 +246,8 @@ def _latest(board: Board) -> Iterator[Row]:
         yield Row(f"{entry.at.astimezone(zone):%H:%M:%S}  {place}{one_line(entry.text)}")
 
 
-def _row(name: str, text: str, tone: Tone = "plain") -> Row:
-    return Row(f"{name:<{LABEL}}{text}", tone)
+def _row(name: str, text: str, tone: Tone = "plain", indent: int = LABEL) -> Row:
+    return Row(f"{name:<{indent}}{text}", tone)
 
 
 def _cut(text: str, width: int) -> str:

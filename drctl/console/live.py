@@ -51,6 +51,7 @@ class LiveView:
         *,
         color: bool,
         keys: Sequence[str] = (),
+        asks: bool = False,
         life: Callable[[], Life] = lambda: Life(alive=True),
         notice: Callable[[], str] = str,
         lost: Callable[[], None] = lambda: None,
@@ -58,6 +59,7 @@ class LiveView:
     ) -> None:
         self._clock = clock
         self._keys = tuple(keys)
+        self._asks = asks
         self._life = life
         self._notice = notice
         self._lost = lost
@@ -106,7 +108,7 @@ class LiveView:
     def rows(self) -> list[Row]:
         """Return the screen as it would be drawn now."""
         size = Size(self._console.width, self._console.height)
-        scene = Scene(self._clock.now(), self._life(), self._keys, self._notice())
+        scene = Scene(self._clock.now(), self._life(), self._keys, self._notice(), self._asks)
         with self._folding:
             return frame(self._board, scene, size)
 

@@ -11,22 +11,33 @@ from drctl.core.events import Recorded
 from drctl.report.entries import TimelineEntry, timeline_entries
 
 
-class PlainView:
+class LogView:
+    """An observer that writes a timeline, entry by entry."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+
+    def hear(self, records: Sequence[Recorded]) -> None:
+        """Write the lines of new records."""
+        for entry in timeline_entries(records):
+            self._write(entry_line(entry))
+
+
+class PlainView(LogView):
     """An observer that writes what a timeline would show, as it happens, in UTC.
 
     Of a run that is taken up again it shows what comes from then on.
     """
 
     def __init__(self, write: Callable[[str], None]) -> None:
-        self._write = write
+        super().__init__(write)
         self._began = False
 
     def hear(self, records: Sequence[Recorded]) -> None:
         """Write the lines of new records."""
         news = records if self._began else records[_taken_up(records) :]
         self._began = self._began or bool(records)
-        for entry in timeline_entries(news):
-            self._write(entry_line(entry))
+        super().hear(news)
 
 
 class JsonView:

@@ -320,13 +320,15 @@ class Reconciled(Data):
 
 
 class RunResumed(EventData):
-    """The engine goes on, after reading reality again."""
+    """The engine goes on, after reading reality again; the digests are those of files edited meanwhile."""
 
     type: ClassVar[str] = "RunResumed"
     by: str
     reason: str = ""
     table: tuple[Reconciled, ...] = ()
     accepted_changes: str = ""
+    runbook_digest: str = ""
+    inventory_digest: str = ""
     torn_tail: bool = False
     plan_digest: str = ""
 

@@ -87,14 +87,7 @@ class Plan:
     @property
     def digest(self) -> str:
         """Return the SHA-256 by which the plan is approved; live figures such as lag are left out."""
-        document = {
-            "mode": self.inputs.mode,
-            "runbook": self.inputs.runbook_digest,
-            "inventory": self.inputs.inventory_digest,
-            "parameters": dict(self.inputs.parameters),
-            "steps": [_digested(planned.event()) for planned in self.steps],
-        }
-        return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+        return digest_plan(self.inputs, [planned.event() for planned in self.steps])
 
     def losses(self) -> tuple[ev.LossData, ...]:
         """Return what the plan gives up, per volume."""
@@ -118,6 +111,18 @@ class Plan:
             if c.finding.level == "blocker"
         )  # fmt: skip
         return (*steps, *checks)
+
+
+def digest_plan(inputs: Inputs, steps: Sequence[ev.StepPlanned]) -> str:
+    """Return the SHA-256 of a plan, also of one read from a file."""
+    document = {
+        "mode": inputs.mode,
+        "runbook": inputs.runbook_digest,
+        "inventory": inputs.inventory_digest,
+        "parameters": dict(inputs.parameters),
+        "steps": [_digested(step) for step in steps],
+    }
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
 def _digested(event: ev.StepPlanned) -> JsonValue:
