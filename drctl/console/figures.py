@@ -147,9 +147,10 @@ def question_text(step: StepRun) -> str:
     return one_line(step.gate.ask if step.gate else step.manual.do if step.manual else "")
 
 
-def answers(step: StepRun) -> str:
-    """Return the two words that answer a question."""
-    return "go|no-go" if step.gate else "done|failed"
+def answer_command(run: str, step: StepRun) -> str:
+    """Return the command that answers a question, without the answer: pasted unread, it is refused."""
+    words = "go or no-go" if step.gate else "done or failed"
+    return f"drctl answer {run} {shlex.quote(step.id)} …  # {words}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +207,7 @@ def next_commands(board: Board, life: Life) -> Iterator[str]:
     name = run.started.run
     for step in board.waiting:
         if step.decision is None:
-            yield f"drctl answer {name} {shlex.quote(step.id)} {answers(step)}"
+            yield answer_command(name, step)
     for step in board.troubled:
         if board.standing(step) in {"failed", "indeterminate"}:
             yield f"drctl retry {name} {shlex.quote(step.id)}"
