@@ -63,6 +63,11 @@ class Timeline:
         finished = (r.at for r in self.records if isinstance(r.event, ev.RunFinished))
         return next(finished, None)
 
+    def lasted(self) -> float:
+        """Return the seconds from the beginning to the end, or to the last event so far."""
+        last = self.ended or self.run.last_at
+        return (last - self.began).total_seconds() if last and self.began else 0.0
+
     def clock(self, name: str) -> datetime | None:
         """Return a stated instant: impact, detection, declaration or back-to-normal."""
         found = self.run.clocks.get(name)
@@ -123,7 +128,7 @@ class Timeline:
 
 def is_open(step: StepRun) -> bool:
     """Say whether a step's result is not proven."""
-    if step.state in {State.FAILED, State.INDETERMINATE}:
+    if step.state in {State.FAILED, State.INDETERMINATE} or step.drift is not None:
         return True
     return step.skip is not None and step.skip.cause != "condition" and step.state is State.SKIPPED
 
@@ -146,6 +151,8 @@ def result_word(step: StepRun) -> str:
         return f"{word}, unproven" if step.tolerated else word
     if step.skip is not None and step.skip.cause == "condition":
         return "not needed"
+    if step.drift is not None:
+        return "drifted"
     return step.state.value
 
 
