@@ -13,6 +13,7 @@ from drctl.console.board import Board, Life, Standing
 from drctl.core import events as ev
 from drctl.core.duration import format_duration
 from drctl.core.run import GOOD, Run, StepRun
+from drctl.report.timeline import loss_stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +120,19 @@ def rto_text(board: Board, now: datetime) -> str:
 
 def loss_text(run: Run) -> str:
     """Return the data loss stated, in one line."""
-    if not run.losses:
-        return "no data given up"
+    stage = loss_stage(run)
+    if stage == "none":
+        return "no data: no mirror had to be broken"
+    if stage == "spared":
+        return "no data: the run ended before a mirror was broken"
     known = [loss for loss in run.losses if loss.seconds is not None]
     if not known:
         return f"unknown on {len(run.losses)} volumes"
     worst = max(known, key=lambda loss: loss.seconds or 0.0)
     count = len(run.losses)
     volumes = f"worst of {count} volumes: {worst.volume}" if count > 1 else worst.volume
-    return f"up to {(worst.seconds or 0.0) / 60:.0f} min of data ({volumes})"
+    when = " once mirrors are broken" if stage == "ahead" else ""
+    return f"up to {(worst.seconds or 0.0) / 60:.0f} min of data{when} ({volumes})"
 
 
 def overdue_text(step: StepRun, now: datetime) -> str:

@@ -9,7 +9,7 @@ from drctl.core.duration import format_duration
 from drctl.core.events import Recorded
 from drctl.core.run import GOOD, Run, State, StepRun
 from drctl.report.entries import count, timeline_entries
-from drctl.report.timeline import ServiceTimes, Timeline, result_word, seconds
+from drctl.report.timeline import ServiceTimes, Timeline, loss_stage, result_word, seconds
 
 
 def render_incident(records: Sequence[Recorded], head: str) -> str:
@@ -68,9 +68,11 @@ def _in_short(timeline: Timeline) -> str:
     took = format_duration(timeline.lasted()) if timeline.lasted() else "no time"
     waited = timeline.waited()
     waits = f", {format_duration(waited)} of it waiting for people" if waited >= 1 else ""
-    first = (
-        f"{_sentence(run_state(timeline.run))} after {took}{waits}: {good} of {len(steps)} steps as wished."
-    )
+    finished = timeline.run.finished
+    state = finished.outcome.replace("_", " ") if finished else run_state(timeline.run)
+    tail = f", {len(finished.unproven)} unproven" if finished and finished.unproven else ""
+    wished = f"{good} of {count(len(steps), 'step')} as wished{tail}"
+    first = f"{_sentence(state)} after {took}{waits}: {wished}."
     lines = [first, *_served(timeline), _lost(timeline)]
     return "## In short\n\n" + "\n".join(f"- {line}" for line in lines) + "\n"
 
@@ -90,11 +92,20 @@ def _served(timeline: Timeline) -> list[str]:
 
 
 def _lost(timeline: Timeline) -> str:
+    """Return the statement on lost data in one sentence."""
     losses = timeline.run.losses
-    if not losses:
-        return "No data was given up: no mirror had to be broken."
-    worst = max(losses, key=lambda loss: loss.seconds or 0.0)
-    return f"Up to {_minutes(worst.seconds)} of data written before the incident are lost."
+    worst = _minutes(max((loss.seconds or 0.0 for loss in losses), default=None))
+    match loss_stage(timeline.run):
+        case "none":
+            return "No data was given up: no mirror had to be broken."
+        case "spared":
+            return f"No data was given up: the run ended before a mirror was broken ({worst} were at stake)."
+        case "ahead":
+            return (
+                f"Up to {worst} of data written before the incident will be lost once the mirrors are broken."
+            )
+        case _:
+            return f"Up to {worst} of data written before the incident are lost."
 
 
 def _times(timeline: Timeline) -> list[tuple[str, str]]:
@@ -116,12 +127,10 @@ def _times(timeline: Timeline) -> list[tuple[str, str]]:
 def _loss(timeline: Timeline) -> str:
     losses = timeline.run.losses
     if not losses:
-        return "## Data loss\n\nThe plan gave nothing up: no mirror had to be broken.\n"
-    worst = max(losses, key=lambda loss: loss.seconds or 0.0)
+        return f"## Data loss\n\n{_lost(timeline)}\n"
     statement = (
-        f"**Up to {_minutes(worst.seconds)} of data written before the incident are lost** "
-        f"({_cell(worst.volume)}). What was written after the last replicated snapshot of a volume "
-        "is not at the standby; it may still be at the source.\n\n"
+        f"**{_lost(timeline)}** What was written after the last replicated snapshot of a volume is not at "
+        "the standby; it may still be at the source.\n\n"
     )
     rows = [
         (

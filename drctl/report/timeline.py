@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from drctl.core import events as ev
@@ -124,6 +125,22 @@ class Timeline:
             total += max(timedelta(0), end - max(start, until))
             until = max(until, end)
         return total.total_seconds()
+
+
+LossStage: TypeAlias = Literal["none", "ahead", "real", "spared"]
+
+
+def loss_stage(run: Run) -> LossStage:
+    """Say what became of the stated loss: ``real`` once a step that gives data up has begun.
+
+    ``ahead`` while none has, ``spared`` when the run ended before, ``none`` when nothing was to be lost.
+    """
+    if not run.losses:
+        return "none"
+    steps = [run.steps.get(loss.step) if loss.step else None for loss in run.losses]
+    if any(step is None or step.change is not None for step in steps):
+        return "real"
+    return "spared" if run.finished is not None else "ahead"
 
 
 def is_open(step: StepRun) -> bool:
