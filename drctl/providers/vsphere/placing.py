@@ -55,6 +55,13 @@ class Estate:
         """Return datastore names and whether they are accessible."""
         return {one.name: one.accessible for one in self.datastores}
 
+    def within(self, center: str, found: Mapping[str, Row]) -> Estate:
+        """Return what of it lies in one datacenter; names repeat between datacenters."""
+        stores = [one for one in self.datastores if one.center == center]
+        away = {one.moref for one in self.datastores} - {one.moref for one in stores}
+        vms = [vm for vm in self.vms if not _stores_of(found[vm.moref]) & away]
+        return replace(self, datastores=stores, vms=vms)
+
     def place(self, pool: str) -> tuple[reads.ClusterSeen, str] | None:
         """Return the cluster and the pool's id for ``pool`` or ``cluster/pool``."""
         wanted_cluster, _, wanted = pool.rpartition("/")
@@ -96,21 +103,37 @@ def read_register(client: Vsphere, wishes: Sequence[Wish]) -> list[RegisterState
     names, paths = {wish.vm for wish in wishes}, {wish.path for wish in wishes}
     every = client.rows("VirtualMachine", ["name", PATH])
     keys = [row.id for row in every if row.text("name") in names or row.text(PATH) in paths]
-    found = client.rows_of("VirtualMachine", keys, (*entries.ENTRY, *entries.DETAIL))
+    found = client.rows_of("VirtualMachine", keys, (*entries.ENTRY, *entries.DETAIL, "datastore"))
     details = {row.id: row for row in found}
     estate = replace(estate, vms=[entries.entry(row) for row in found])
-    files = _Files(client, estate)
-    registered = {vm.path for vm in estate.vms}
-    files.prepare([wish for wish in wishes if wish.path not in registered])
-    return [reads.outcome(_compose, wish, estate, details, files) for wish in wishes]
+    centers = {cluster.center for cluster in estate.clusters} or {""}
+    parts = {center: estate.within(center, details) for center in centers}
+    files = {center: _Files(client, part) for center, part in parts.items()}
+
+    def compose(wish: Wish) -> RegisterState:
+        place = estate.place(wish.pool)
+        center = place[0].center if place else min(centers)
+        return _compose(wish, place, parts[center], details, files[center])
+
+    for center, part in parts.items():
+        registered = {vm.path for vm in part.vms}
+        files[center].prepare([wish for wish in wishes if wish.path not in registered])
+    return [reads.outcome(compose, wish) for wish in wishes]
+
+
+def _stores_of(row: Row) -> set[str]:
+    return {reads.identity(store) for store in row.values.get("datastore") or ()}
 
 
 def read_registered(client: Vsphere, wish: Wish, moref: str) -> RegisteredVm:
     """Return a VM just registered, with its details; raise ``ProviderError`` when it is gone again."""
-    rows = client.rows_of("VirtualMachine", [moref], (*entries.ENTRY, *entries.DETAIL))
+    rows = client.rows_of("VirtualMachine", [moref], (*entries.ENTRY, *entries.DETAIL, "datastore"))
     if not rows:
         raise refuse("vm-vanished", f"{wish.vm} was registered and is gone again")
-    estate = Estate([], {}, [], reads.read_datastores(client), [])
+    stores = reads.read_datastores(client)
+    centers = {one.center for one in stores if one.moref in _stores_of(rows[0])}
+    near = [one for one in stores if one.center in centers or not centers]
+    estate = Estate([], {}, [], near, [])
     return _detail(entries.entry(rows[0]), rows[0], wish, estate.known, _Files(client, estate))
 
 
@@ -143,9 +166,14 @@ class _Files:
         return name in self._seen[key]
 
 
-def _compose(wish: Wish, estate: Estate, details: Mapping[str, Row], files: _Files) -> RegisterState:
+def _compose(
+    wish: Wish,
+    place: tuple[reads.ClusterSeen, str] | None,
+    estate: Estate,
+    details: Mapping[str, Row],
+    files: _Files,
+) -> RegisterState:
     store = reads.find_datastore(estate.datastores, wish.datastore)
-    place = estate.place(wish.pool)
     vm, stale = _entries(wish, estate.vms)
     usable = store is not None and store.accessible
     return RegisterState(
