@@ -18,8 +18,9 @@ from drctl.core.provider import Access
 from drctl.providers.ssh.login import log_in
 from drctl.providers.ssh.model import LIMIT, FileState, Result, SshEndpoint
 
-SESSIONS = 10
-"""Sessions that sshd allows on one connection unless told otherwise (sshd_config(5), MaxSessions)."""
+SESSIONS: Final = 8
+"""Two fewer than sshd allows on one connection unless told otherwise (sshd_config(5), MaxSessions): the
+server ends a session a little after we have closed it."""
 
 KILL_AFTER = 5
 """Seconds between TERM and KILL for a command that is out of time."""
