@@ -18,7 +18,7 @@ from drctl.core.provider import Access
 from drctl.providers.ssh.login import log_in
 from drctl.providers.ssh.model import LIMIT, FileState, Result, SshEndpoint
 
-SESSIONS: Final = 8
+SESSIONS = 8
 """Two fewer than sshd allows on one connection unless told otherwise (sshd_config(5), MaxSessions): the
 server ends a session a little after we have closed it."""
 
