@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import os
 import re
 import shlex
@@ -13,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-import typer
 
 from drctl.app.catalog import describe, load_examples
 from drctl.cli.verbs import EXIT_CODES, VERBS
@@ -146,7 +146,7 @@ def drctl_commands(line: str) -> Iterator[list[str]]:
     for part in re.split(r"\s(?:&&|\|\||\||&)(?:\s|$)|;\s|\$\(|\)", line):
         words = words_of(part)
         starts = [index for index, word in enumerate(words) if word.rpartition("/")[2] == "drctl"]
-        for start, end in zip(starts, [*starts[1:], len(words)], strict=True):
+        for start, end in itertools.pairwise([*starts, len(words)]):
             yield words[start:end]
 
 
@@ -197,7 +197,9 @@ def test_every_make_target_exists(path: Path):
 
 
 def test_the_readme_begins_with_two_commands():
-    blocks = re.findall(r"^```console\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    blocks = re.findall(
+        r"^```console\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
     assert [line.split("#")[0].strip() for line in blocks[0].splitlines()] == ["$ make demo", "$ make test"]
 
 
@@ -205,7 +207,11 @@ def test_the_readme_begins_with_two_commands():
 def test_every_link_leads_somewhere(path: Path):
     text = re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
     links = re.findall(r"\]\(([^)\s]+)\)", text)
-    lost = [link for link in links if not link.startswith(("http", "#")) and not (path.parent / link.split("#")[0]).exists()]
+    lost = [
+        link
+        for link in links
+        if not link.startswith(("http", "#")) and not (path.parent / link.split("#")[0]).exists()
+    ]
     assert lost == []
 
 
@@ -217,7 +223,11 @@ def test_a_decision_is_one_page_with_its_reason(path: Path):
     text = path.read_text(encoding="utf-8")
     assert re.match(rf"# {int(path.name[:4])}\. \w", text)
     assert len(text.splitlines()) <= 60
-    assert [one for one in ("Status: ", "## The first design said", "## We do", "## Why", "## What follows") if one not in text] == []
+    assert [
+        one
+        for one in ("Status: ", "## The first design said", "## We do", "## Why", "## What follows")
+        if one not in text
+    ] == []
 
 
 def test_decisions_are_numbered_without_gap():

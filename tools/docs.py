@@ -21,7 +21,7 @@ from drctl.app.catalog import Entry, describe_all
 from drctl.app.fields import FieldRow, describe_fields
 from drctl.cli.explain import facts
 from drctl.cli.verbs import EXIT_CODES, VERBS
-from drctl.core.events import EVENTS
+from drctl.core.events import EVENTS, Data, EventData
 from drctl.core.problem import ExitCode
 from drctl.core.provider import Registry
 from drctl.inventory import model as inventory
@@ -231,12 +231,27 @@ def events() -> Iterator[str]:
         yield ""
         yield code(" ".join(inspect.cleandoc(model.__doc__ or "").split()))
         yield ""
-        rows = describe_fields(model)
-        cells = (
-            (f"`{row.name}`", row.type, "always" if row.required else row.default or "optional")
-            for row in rows
-        )
-        yield from table(("Data", "Holds", "Present or default"), cells)
+        yield from event_table(model)
+
+
+def event_data() -> Iterator[str]:
+    """Yield the records that several events hold."""
+    for model in Data.__subclasses__():
+        if model.__module__ == Data.__module__ and model is not EventData:
+            yield f"### {model.__name__.removesuffix('Data').lower()}"
+            yield ""
+            yield code(" ".join(inspect.cleandoc(model.__doc__ or "").split()))
+            yield ""
+            yield from event_table(model)
+
+
+def event_table(model: type) -> Iterator[str]:
+    """Yield a table of an event's data."""
+    cells = (
+        (f"`{row.name}`", row.type, "always" if row.required else row.default or "optional")
+        for row in describe_fields(model)
+    )
+    yield from table(("Data", "Holds", "Present or default"), cells)
 
 
 BLOCKS: Mapping[str, Callable[[], Iterator[str]]] = {
@@ -269,6 +284,7 @@ BLOCKS: Mapping[str, Callable[[], Iterator[str]]] = {
     "action-list": action_list,
     "actions": actions,
     "events": events,
+    "event-data": event_data,
 }
 
 

@@ -111,7 +111,7 @@ def _object(field: Schema, definitions: Schema) -> str:
 def _referred(name: str, definitions: Schema) -> str:
     """Return a small record as its keys; a large one by its name."""
     found = _mapping(definitions.get(name))
-    if "properties" in found and len(_mapping(found["properties"])) > 2:
+    if "properties" in found and len(_mapping(found["properties"])) > 3:
         return re.sub("(Body|Data|Rule)$", "", name).lower()
     return type_of(found, definitions)
 
