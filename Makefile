@@ -103,6 +103,10 @@ format: .venv/.tested ## let ruff fix and format
 docs: .venv/.installed ## regenerate the parts of docs/ that come from the code
 	@$(BIN)/python tools/docs.py
 
+.PHONY: picture
+picture: .venv/.installed ## run a failover in the lab and draw docs/picture.svg from it
+	@$(BIN)/python tools/picture.py
+
 .PHONY: requirements
 requirements: .venv/.tested ## pin the newest releases, with their hashes
 	@$(BIN)/python -m pip install --quiet pip-tools==7.6.2

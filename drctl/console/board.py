@@ -55,7 +55,7 @@ class Board:
         """Fold new records in."""
         for record in records:
             self._add(record)
-        self.latest.extend(timeline_entries(records))
+        self.latest.extend(entry for entry in timeline_entries(records) if not self._is_precheck(entry.step))
 
     @property
     def active(self) -> list[StepRun]:
@@ -88,6 +88,10 @@ class Board:
     def reading(self) -> list[StepRun]:
         """Return the steps whose turn it is but of which nothing is journaled yet: their state is being read."""
         return [step for step in self.planned() if self._may_start(step)]
+
+    def _is_precheck(self, identity: str) -> bool:
+        step = self.run.steps.get(identity)
+        return step is not None and step.planned is not None and step.planned.precheck
 
     def _may_start(self, step: StepRun) -> bool:
         if step.state is not State.PENDING or step.planned is None or step.drift is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ MOST = 8
 
 _OUTCOMES = {
     ExitCode.OK: "Completed: everything as wished.",
-    ExitCode.EXCEPTIONS: "Completed with exceptions: what follows is not proven.",
+    ExitCode.EXCEPTIONS: "Completed with exceptions: what is listed as open is not proven.",
     ExitCode.FAILED: "Stopped: a step failed.",
     ExitCode.WAITING: "Waiting for a person, and no terminal to ask on.",
     ExitCode.DRIFTED: "Paused: the world is not what the approved plan saw.",
@@ -50,9 +51,10 @@ def closing_lines(closing: Closing) -> Iterator[str]:
     if board.run.last_at is not None:
         took = format_duration(elapsed(board, board.run.last_at))
         yield f"  took      {took}, of which waiting for people {format_duration(timeline.waited())}"
-    yield f"  steps     {_counts(board)}"
-    yield from (f"  services  {line}" for line in _services(timeline))
-    yield f"  lost      {loss_text(board.run)}"
+    yield from _labelled("steps", _counts(board))
+    for line in _services(timeline):
+        yield from _labelled("services", line)
+    yield from _labelled("lost", loss_text(board.run))
     found = [f"{trouble.word}: {trouble.name}: {trouble.why}" for trouble in troubles(board)]
     found += [f"skipped: {step.id}: {step.skip.reason}" for step in board.skipped if step.skip]
     yield from _capped(found, "open")
@@ -104,6 +106,11 @@ def _met(times: ServiceTimes) -> str:
 
 def _capped(lines: Sequence[str], label: str) -> Iterator[str]:
     for line in lines[:MOST]:
-        yield f"  {label:<9} {line}"
+        yield from _labelled(label, line)
     if len(lines) > MOST:
-        yield f"  {label:<9} … and {len(lines) - MOST} more in the incident log"
+        yield from _labelled(label, f"… and {len(lines) - MOST} more in the incident log")
+
+
+def _labelled(label: str, text: str) -> Iterator[str]:
+    """Yield a text behind its label, on as many lines of 80 columns as it takes."""
+    yield from textwrap.wrap(text, 80, initial_indent=f"  {label:<9} ", subsequent_indent=" " * 12)

@@ -130,8 +130,8 @@ def loss_text(run: Run) -> str:
         return f"unknown on {len(run.losses)} volumes"
     worst = max(known, key=lambda loss: loss.seconds or 0.0)
     count = len(run.losses)
-    volumes = f"worst of {count} volumes: {worst.volume}" if count > 1 else worst.volume
-    when = " once mirrors are broken" if stage == "ahead" else ""
+    volumes = f"worst of {count}: {worst.volume}" if count > 1 else worst.volume
+    when = " once mirrors break" if stage == "ahead" else ""
     return f"up to {(worst.seconds or 0.0) / 60:.0f} min of data{when} ({volumes})"
 
 

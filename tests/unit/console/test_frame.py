@@ -41,7 +41,7 @@ def test_the_head_says_mode_sites_run_clock_and_loss() -> None:
     assert rows[0].endswith("03:31:00 CET"), "the time at the target"
     assert find(rows, RUN, "running, 1 min 00 s")
     assert rows[2].startswith("RTO       3 min 00 s since declaration; 7 min 00 s left for The archive")
-    assert rows[3] == "Lost      up to 35 min of data once mirrors are broken (south:db)"
+    assert rows[3] == "Lost      up to 35 min of data once mirrors break (south:db)"
 
 
 def test_an_exceeded_objective_is_said_in_words() -> None:
@@ -170,7 +170,8 @@ def test_folding_piece_by_piece_shows_what_folding_at_once_shows() -> None:
     for record in story.records:
         pieces.hear([record])
     scene = Scene(story.now, Life(alive=False))
-    assert frame(whole, scene, Size()) == frame(pieces, scene, Size())
+    assert frame(whole, scene, Size(80, 60)) == frame(pieces, scene, Size(80, 60))
+    assert list(whole.latest) == list(pieces.latest)
 
 
 def test_thousands_of_steps_are_counted_as_they_end() -> None:
