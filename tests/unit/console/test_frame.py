@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -16,14 +17,14 @@ from drctl.core import events as ev
 KEYS = ("Ctrl-C: stop", "Elsewhere: drctl status")
 
 
-def screen(story: Story, *, later: float = 0.0, size: Size | None = None, **scene: object) -> list[str]:
+def screen(story: Story, *, later: float = 0.0, size: Size | None = None, **scene: Any) -> list[str]:
     board = Board()
     board.hear(story.records)
     given_scene = Scene(
         story.now + timedelta(seconds=later),
-        life=scene.pop("life", Life(alive=True)),  # type: ignore[arg-type]
+        life=scene.pop("life", Life(alive=True)),
         keys=KEYS,
-        **scene,  # type: ignore[arg-type]
+        **scene,
     )
     return [row.text for row in frame(board, given_scene, size or Size())]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from journals import RUN, FrozenClock, Story, apply, ask, begin, complete, fence, go, problem
@@ -121,15 +122,16 @@ def test_status_lists_what_runs_waits_and_went_wrong() -> None:
 
 def test_status_as_a_document() -> None:
     story = fence(go(begin())).say(ev.StepStarted(step="break"), after=1)
-    document = standing_document(standing(story, alive=True))
+    document: Any = standing_document(standing(story, alive=True))
     assert json.loads(json.dumps(document)) == document
     assert document["state"] == "running"
-    assert document["running"][0]["step"] == "break"  # type: ignore[index,call-overload]
-    assert [p["step"] for p in document["problems"]] == ["stop[a]", "stop[b]"]  # type: ignore[union-attr,index,call-overload]
-    assert document["rto"]["first_due"] == "The archive"  # type: ignore[index,call-overload]
-    waiting = standing_document(standing(ask(begin()), alive=True))["waiting"]
-    assert waiting[0]["overdue"] is False  # type: ignore[index,call-overload]
-    assert waiting[0]["answer"] == f"drctl answer {RUN} go …  # go or no-go"  # type: ignore[index,call-overload]
+    assert document["running"][0]["step"] == "break"
+    assert [p["step"] for p in document["problems"]] == ["stop[a]", "stop[b]"]
+    assert document["rto"]["first_due"] == "The archive"
+    asked: Any = standing_document(standing(ask(begin()), alive=True))
+    waiting = asked["waiting"]
+    assert waiting[0]["overdue"] is False
+    assert waiting[0]["answer"] == f"drctl answer {RUN} go …  # go or no-go"
 
 
 def test_quoted_commands_survive_a_shell() -> None:
