@@ -253,12 +253,6 @@ def tutorial_parts(text: str) -> Iterator[tuple[str, str, str]]:
         yield found[1] or "", found[2], found[3]
 
 
-def write_file(mark: str, content: str, directory: Path) -> None:
-    kind, _, name = mark.partition(": ")
-    with (directory / name).open({"file": "w", "append": "a"}[kind], encoding="utf-8") as file:
-        file.write(content)
-
-
 def console(mark: str, content: str) -> list[Command]:
     commands: list[Command] = []
     for line in content.splitlines():
@@ -346,3 +340,23 @@ def test_the_tutorial_does_what_it_says(tmp_path: Path):
     }
     done = tutorial.run(environment)
     assert "\n\n".join(tutorial.differences()) == "", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("```console\n$ echo one 2\none 3\n```\n", ""),
+        ("```console\n$ echo one 2\none …\n```\n", ""),
+        ("```console\n$ echo one\ntwo\n```\n", "does not print: two"),
+        ("```console\n$ false\n```\n", "exit 1, the text says 0"),
+        ("<!-- exit: 3 -->\n```console\n$ true\n$ (exit 3)\n```\n", ""),
+        ("```console\n$ exit 1\n```\n", "was never reached"),
+        ("<!-- file: a -->\n```yaml\nx: 1\n```\n<!-- append: a -->\n```yaml\ny: 2\n```\n```console\n$ cat a\nx: 1\ny: 2\n```\n", ""),
+    ],
+)  # fmt: skip
+def test_a_tutorial_that_lies_is_found(tmp_path: Path, text: str, said: str):
+    tutorial = Tutorial(tmp_path)
+    tutorial.read(text)
+    tutorial.run({"PATH": os.environ["PATH"]})
+    found = "\n".join(tutorial.differences())
+    assert (said in found) if said else found == ""

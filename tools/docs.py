@@ -201,6 +201,17 @@ def anchor(entry: Entry) -> str:
     return re.sub(r"[^\w -]", "", entry.name).replace(" ", "-")
 
 
+def objects() -> Iterator[str]:
+    """Yield the kinds of objects that steps change, each with an identity as an example."""
+    kinds: dict[str, tuple[str, list[str]]] = {}
+    for entry in describe_all(Registry()):
+        for thing in entry.touches if entry.example else ():
+            kind, _, identity = thing.partition(" ")
+            kinds.setdefault(kind, (identity, []))[1].append(f"`{entry.name}`")
+    rows = ((kind, f"`{identity}`", ", ".join(by)) for kind, (identity, by) in sorted(kinds.items()))
+    yield from table(("Kind", "Identity, for example", "Changed or made by"), rows)
+
+
 def actions() -> Iterator[str]:
     """Yield every action and probe in full."""
     for entry in describe_all(Registry()):
@@ -282,6 +293,7 @@ BLOCKS: Mapping[str, Callable[[], Iterator[str]]] = {
     "verbs": verbs,
     "exit-codes": exit_codes,
     "action-list": action_list,
+    "objects": objects,
     "actions": actions,
     "events": events,
     "event-data": event_data,
