@@ -68,7 +68,8 @@ def standing_lines(at: Standing) -> Iterator[str]:
     yield f"RTO       {rto_text(board, at.now)}"
     yield f"Lost      {loss_text(board.run)}"
     if (forecast := at.forecast) is not None:
-        yield f"Forecast  {forecast_text(forecast, zone_of(board.run))}"
+        resumed = "" if at.life.alive or forecast.end is None else "if resumed now: "
+        yield f"Forecast  {resumed}{forecast_text(forecast, zone_of(board.run))}"
         yield from (f"          {line}" for line in caveats(forecast))
     yield "Phases"
     longest = max((len(name) for name in board.phases), default=0)
