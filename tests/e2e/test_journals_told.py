@@ -130,6 +130,17 @@ def test_notes_refuse_what_makes_no_sense(drctl, wrong):
     assert "Traceback" not in ran.err
 
 
+def test_report_check_lists_what_people_have_yet_to_say(drctl):
+    before = drctl("report", "last", "--check")
+    assert before.status == 8, before
+    asked = dict(line.split(maxsplit=1) for line in before.out.splitlines())
+    assert asked["severity"].startswith("drctl note 20260131-031200-failover-1f0c")
+    assert "--kind cause" in asked["causes"]
+    assert drctl("note", "last", "A fire in room 2", "--kind", "cause").status == 0
+    after = {line.split()[0] for line in drctl("report", "last", "--check").out.splitlines()}
+    assert set(asked) - after == {"causes"}
+
+
 @pytest.mark.parametrize("language", ["en", "fr"])
 def test_handover_and_messages(drctl, language):
     page = drctl("handover", "last", "--lang", language)
