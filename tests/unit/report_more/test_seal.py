@@ -190,3 +190,24 @@ def test_no_key_and_no_private_key_are_said(context, keys, tmp_path):
     with pytest.raises(DrctlError, match="ssh-keygen did not sign") as caught:
         sign(context, "last", lone)
     assert caught.value.exit_code is ExitCode.FAILED
+
+
+def test_the_documented_commands_do_without_drctl(context, story, keys):
+    page = (Path(__file__).parents[3] / "docs" / "evidence.md").read_text(encoding="utf-8")
+    walk = page.partition("```\npython3 -c")[2].partition("```")[0]
+    sealed = sign(context, "last", keys / "mine")
+
+    def run():
+        return subprocess.run(
+            f"python3 -c{walk}",
+            shell=True,
+            cwd=sealed.directory.path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert run().stdout.split() == [str(sealed.statement.lines), sealed.statement.head]
+    lines = story.directory.journal.read_bytes().splitlines(keepends=True)
+    story.directory.journal.write_bytes(b"".join([*lines[:6], *lines[7:]]))
+    assert run().stderr.strip() == "line 7 does not continue the chain"
