@@ -22,6 +22,7 @@ from drctl.core.event_data import LossData as LossData
 from drctl.core.event_data import ObjectivesData as ObjectivesData
 from drctl.core.event_data import ProblemData as ProblemData
 from drctl.core.event_data import RecipeData as RecipeData
+from drctl.core.event_data import Reconciled as Reconciled
 from drctl.core.event_data import ServiceData as ServiceData
 from drctl.core.event_data import SiteData as SiteData
 
@@ -315,15 +316,6 @@ class RunPaused(EventData):
     steps: tuple[str, ...] = ()
     summary: str = ""
     exit: int
-
-
-class Reconciled(Data):
-    """One row of the resume table."""
-
-    step: str
-    journal: str
-    reality: str
-    will: str
 
 
 class RunResumed(EventData):
