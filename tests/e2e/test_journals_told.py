@@ -242,3 +242,28 @@ def test_plan_and_precheck_use_what_past_runs_left(user):
         "expected duration at least 30 s (P50), 30 s (P90), from 1 past run"
         in someone.drctl("plan", SHIPPED).out
     )
+
+
+def test_after_a_failover_of_the_lab_everything_it_did_is_covered(user):
+    someone = user("site-down:paris")
+    ended = someone.fail_over()
+    assert ended.status in {0, 8}, ended
+    found = someone.drctl("coverage", SHIPPED, "--json").documents[0]
+    steps = {step["step"]: step for step in found["steps"]}
+    assert found["counts"]["never"] == 0
+    assert not any(step["gone"] for step in steps.values())
+    assert found["stale"] == []
+    done = {step for step, data in someone.of("StepFinished").items() if data["how"] != "unchanged"}
+    prechecks = {step for step, data in someone.of("StepPlanned").items() if data["precheck"]}
+    assert {name for name, step in steps.items() if step["status"] == "for real"} == done - prechecks
+    changed = SHIPPED.read_text().replace("role: incident-commander", "role: duty-manager", 1)
+    edited = someone.home / "edited.yaml"
+    edited.write_text(changed)
+    again = someone.drctl("coverage", edited, "--json").documents[0]
+    assert again["stale"] == ["go"]
+    page = someone.drctl("handover", "last", "--lang", "fr")
+    assert page.status == 0, page
+    assert len(page.out.splitlines()) <= 80
+    assert someone.drctl("message", "last", "--to", "authority").status == 0
+    planned = someone.drctl("plan", SHIPPED, "--json").documents[0]["forecast"]
+    assert planned["runs"] == 1
