@@ -21,7 +21,8 @@ def coverage_lines(coverage: Coverage, runbook: str) -> Iterator[str]:
     else:
         counted = ", ".join(f"{count} {mode}" for mode, count in modes.items())
         first, last = coverage.runs[0].began, coverage.runs[-1].began
-        yield f"{runbook}: {len(coverage.runs)} runs ({counted}), {first:%Y-%m-%d} to {last:%Y-%m-%d}"
+        several = "s" if len(coverage.runs) > 1 else ""
+        yield f"{runbook}: {len(coverage.runs)} run{several} ({counted}), {first:%Y-%m-%d} to {last:%Y-%m-%d}"
     shares = Counter(step.status for step in coverage.steps if not step.gone)
     yield "  " + ", ".join(f"{shares[status]} {status}" for status in STATUSES)
     phase = None

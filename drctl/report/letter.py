@@ -105,10 +105,10 @@ class _Local:
 
 
 def _span(seconds: float | None) -> str:
-    """Return a length of time; nobody reads seconds in a letter, so they are rounded to minutes."""
+    """Return a length of time; from a minute on nobody reads seconds in a letter."""
     if seconds is None:
         return "?"
-    return f"{round(seconds / 60)} min" if seconds < 3600 else format_duration(seconds)
+    return f"{round(seconds / 60)} min" if 60 <= seconds < 3600 else format_duration(seconds)
 
 
 def _line(text: str, most: int = 160) -> str:

@@ -14,8 +14,8 @@ from typing import TypeAlias
 from drctl.core import events as ev
 from drctl.core.events import Recorded
 from drctl.core.run import ENDED, Run, State, StepRun
-from drctl.report.facts import LossFact, NoteFact, Report, ServiceFact, Stamp, StepFact
-from drctl.report.forecast import Forecast
+from drctl.report.facts import DecisionFact, LossFact, NoteFact, Report, ServiceFact, Stamp, StepFact
+from drctl.report.forecast import Forecast, family
 from drctl.report.gather import gather
 from drctl.report.timeline import is_open
 
@@ -68,10 +68,10 @@ def situation(records: Sequence[Recorded], moment: Moment) -> Facts:
         "back": [service for service in services if service["restored"] is not None],
         "lost": _loss(losses),
         "losses": [*losses],
+        "missing": [*_missing(losses)],
         "unproven": [step.id for step in report.steps if step.tolerated],
-        "decisions": [
-            {"at": d.at, "what": d.what, "by": d.by, "step": d.step, "text": d.text} for d in report.decisions
-        ],
+        "decisions": [_decision(d) for d in report.decisions if d.what != "override"],
+        "overrides": [_decision(d) for d in report.decisions if d.what == "override"],
         "next_question": _next_question(run),
         "forecast": _forecast(moment.forecast),
         "commands": [*moment.commands],
@@ -135,6 +135,20 @@ def _loss(losses: Sequence[Facts]) -> Facts | None:
     return max(losses, key=lambda loss: (bool(loss["happened"]), loss["seconds"] or 0.0), default=None)
 
 
+def _missing(losses: Sequence[Facts]) -> list[Facts]:
+    """Return the worst loss that happened of each service, or of each volume of none."""
+    worst: dict[str, Facts] = {}
+    for title in dict.fromkeys(str(loss["title"]) for loss in losses if loss["happened"]):
+        loss = _loss([loss for loss in losses if loss["title"] == title])
+        if loss is not None:
+            worst[title] = loss
+    return [*worst.values()]
+
+
+def _decision(fact: DecisionFact) -> Facts:
+    return {"at": fact.at, "what": fact.what, "by": fact.by, "step": fact.step, "text": fact.text}
+
+
 def _notes(report: Report, kind: str) -> Value:
     return [_note(note) for note in report.notes if note.kind == kind]
 
@@ -158,10 +172,21 @@ def _steps(report: Report, run: Run, contacts: dict[str, str]) -> Facts:
         "steps_done": sum(1 for step in wanted if step.state in ENDED - {State.SKIPPED}),
         "running": [_step(facts[s.id], s) for s in planned if s.state is State.RUNNING],
         "waiting": [_question(s, contacts) for s in planned if s.state is State.WAITING],
-        "indeterminate": [_step(facts[s.id], s) for s in doubtful],
-        "failed": [_step(facts[s.id], s) for s in failed],
-        "skipped": [_step(facts[s.id], s) for s in skipped],
+        "indeterminate": [*_alike([_step(facts[s.id], s) for s in doubtful])],
+        "failed": [*_alike([_step(facts[s.id], s) for s in failed])],
+        "skipped": [*_alike([_step(facts[s.id], s) for s in skipped])],
     }
+
+
+def _alike(steps: Sequence[Facts]) -> list[Facts]:
+    """Fold steps of one family that stand where they stand for the same reason into one with their ids."""
+    groups: dict[tuple[str, Value, Value], list[Facts]] = {}
+    for step in steps:
+        groups.setdefault((family(str(step["id"])), step["why"], step["tolerated"]), []).append(step)
+    return [
+        first | {"id": first["id"] if not others else name, "ids": [s["id"] for s in (first, *others)]}
+        for (name, _, _), (first, *others) in groups.items()
+    ]
 
 
 def _step(fact: StepFact, step: StepRun) -> Facts:

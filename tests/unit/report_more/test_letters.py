@@ -231,3 +231,40 @@ def test_the_documented_facts_are_those_there_are(stories):
     facts = page.partition("## The facts")[2]
     documented = set(re.findall(r"^\| `(\w+)` \|", facts, re.MULTILINE))
     assert documented == set(facts_at(stories["done"]))
+
+
+def test_steps_alike_are_one_and_overrides_do_not_hide_decisions(tmp_path):
+    steps = tuple({"step": f"stop[{n}]", "kind": "action", "phase": "Fence"} for n in range(12))
+    story = Story(tmp_path, "a", steps=steps)
+    for n in range(12):
+        story.start(f"stop[{n}]").tell(ev.StepProgress(step=f"stop[{n}]", message="forced", override=True))
+        story.fail(f"stop[{n}]", tolerated=True)
+    facts = facts_at(story)
+    assert [(step["id"], len(step["ids"])) for step in facts["failed"]] == [("stop[]", 12)]
+    assert [decision["what"] for decision in facts["decisions"]] == ["approved"]
+    page = Letters("en").write("handover.md", facts)
+    assert "- FAILED `stop[]` (12 steps) (tolerated): the array refuses" in page
+    assert "- overrides used: stop[0], stop[1]" in page
+    assert "12 failed" in Letters("en").write("authority.txt", facts)
+
+
+def test_an_incident_nobody_dated_bounds_no_loss(tmp_path):
+    story = lose(Story(tmp_path, "a"))
+    story.tell(ev.ClockSet(clock="impact", instant=START, source="assumed")).whole()
+    facts = facts_at(story)
+    assert "- PACS: after 03:22\n" in Letters("en").write("radiologists.txt", facts)
+    assert "data written after 03:22 is not at Lyon" in Letters("en").write("authority.txt", facts)
+    assert "nobody stated when the incident did" in Letters("en").write("management.txt", facts)
+
+
+def test_a_service_with_several_volumes_is_named_once(tmp_path):
+    story = Story(tmp_path, "a")
+    losses = tuple(
+        ev.LossData(
+            volume=f"svm:v{n}", recovery_point=START - timedelta(minutes=n), seconds=60.0 * n,
+            incident=START, service="pacs", step="boot",
+        )
+        for n in range(1, 4)
+    )  # fmt: skip
+    story.tell(ev.LossStated(losses=losses)).whole()
+    assert [loss["volume"] for loss in facts_at(story)["missing"]] == ["svm:v3"]
