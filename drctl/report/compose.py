@@ -106,11 +106,12 @@ def _summary(report: Report) -> tuple[Value, ...]:
         took=took,
         waited=length(report.waited),
     )
+    missed = sum(service.rto.verdict == "missed" for service in report.services)
     second = say(
-        "summary.services",
+        "summary.services-missed" if missed else "summary.services",
         answered=Quote(str(len(answered))),
         services=Quote(str(len(report.services))),
-        missed=Quote(str(sum(service.rto.verdict == "missed" for service in report.services))),
+        missed=Quote(str(missed)),
     )
     third = say("summary.open", lost=_lost(report), open=Quote(str(len(unproven(report)))), **_counts(report))
     return first, second, third

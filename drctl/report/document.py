@@ -92,15 +92,15 @@ class Column:
     """A column's heading, a key of the catalogue; ``shape`` says how its cells are set."""
 
     key: str
-    shape: Literal["text", "number", "time", "name"] = "text"
+    shape: Literal["text", "short", "number", "time", "name"] = "text"
 
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """A paragraph; with a tone it stands out."""
+    """A paragraph; with a tone it stands out, as ``lead`` it names what follows."""
 
     value: Value
-    tone: Tone = "plain"
+    tone: Tone | Literal["lead"] = "plain"
 
 
 @dataclass(frozen=True, slots=True)

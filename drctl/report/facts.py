@@ -173,6 +173,8 @@ class DeviationFact:
     text: str
     by: str = ""
     tolerated: bool = False
+    why: str = ""
+    """What a pause was for, as a code."""
 
 
 @dataclass(frozen=True, slots=True)

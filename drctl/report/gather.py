@@ -158,7 +158,7 @@ def _times(timeline: Timeline, services: Sequence[ServiceFact], steps: Sequence[
     }
     for record in timeline.records:
         event, at = record.event, record.at
-        stamp = Stamp(at, record.seq + 1, record.actor)
+        stamp = Stamp(at, record.seq + 1)
         match event:
             case ev.PlanApproved():
                 stamps["decision"] = replace(stamp, by=event.by)

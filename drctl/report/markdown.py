@@ -65,7 +65,7 @@ class _Markdown:
                 text = self._inline(value)
                 return (
                     f"**{text}**\n"
-                    if tone in {"bad", "warn"}
+                    if tone in {"bad", "warn", "lead"}
                     else f"*{text}*\n"
                     if tone == "quiet"
                     else f"{text}\n"

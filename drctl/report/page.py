@@ -112,7 +112,8 @@ class _Page:
         """Return how a table behaves on a phone: short ones become cards, long ones scroll."""
         if table.caption == "table.sign-off":
             return "signing cards"
-        return "cards" if len(table.rows) <= CARDS else "long"
+        size = "cards" if len(table.rows) <= CARDS else "long"
+        return f"steps {size}" if table.caption.startswith("=") else size
 
     def rows(self, table: Table) -> Iterator[_Safe]:
         """Yield a table's rows as HTML; done here, for reports of thousands of steps."""

@@ -6,8 +6,8 @@ from drctl.report.document import Document
 from drctl.report.page import fold_for_paper, render_html
 from drctl.report.speech import Speech
 
-MOST_ROWS = 1500
-"""Rows of one table that still make sense on paper: some forty sheets."""
+MOST_ROWS = 600
+"""Rows of one table that still make sense on paper: some twenty sheets."""
 
 
 class MissingLibraryError(Exception):

@@ -36,7 +36,7 @@ def _decision(record: Recorded) -> DecisionFact | None:
         case ev.RunResumed():
             return DecisionFact(at, line, "resume", event.by, "", event.reason, "journal")
         case ev.StepProgress() if event.override:
-            return DecisionFact(at, line, "override", record.actor, event.step, event.message, "journal")
+            return DecisionFact(at, line, "override", "drctl", event.step, event.message, "journal")
         case ev.Note() if event.kind == "decision":
             by = event.by or record.actor
             return DecisionFact(event.instant or at, line, "note", by, "", event.text, "journal")
@@ -60,13 +60,13 @@ def _deviation(record: Recorded) -> DeviationFact | None:
         case ev.StepRetried():
             return DeviationFact(at, "retried", event.step, event.problem.summary)
         case ev.StepProgress() if event.override:
-            return DeviationFact(at, "override", event.step, event.message, record.actor)
+            return DeviationFact(at, "override", event.step, event.message)
         case ev.RunResumed() if event.accepted_changes:
             return DeviationFact(at, "edited", "", event.accepted_changes, event.by)
         case ev.LockTaken() if event.took_over_from:
             return DeviationFact(at, "taken-over", "", f"{event.took_over_from} → {event.owner}", event.owner)
         case ev.RunPaused():
-            return DeviationFact(at, "paused", ", ".join(event.steps), event.summary or event.why)
+            return DeviationFact(at, "paused", ", ".join(event.steps), event.summary, why=event.why)
         case ev.AbortRequested():
             return DeviationFact(at, "aborted", "", event.reason, event.by)
         case ev.GateAnswered() if event.answer == "no-go":

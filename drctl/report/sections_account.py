@@ -42,14 +42,14 @@ def steps(report: Report) -> Section:
     blocks: list[Block] = [_phases(report)]
     drill = report.kind == "drill"
     columns = [
-        Column("column.step", "name"), Column("column.result"), Column("column.what"), Column("column.started", "time"),
-        Column("column.took", "number"), Column("column.by"), Column("column.lines", "number"),
+        Column("column.step", "name"), Column("column.result", "short"), Column("column.what"), Column("column.started", "time"),
+        Column("column.took", "number"), Column("column.by", "short"), Column("column.lines", "number"),
     ]  # fmt: skip
     expected = any(step.expected is not None for step in report.steps)
     if expected:
         columns.insert(5, Column("column.before", "number"))
     if drill:
-        columns.insert(2, Column("column.coverage"))
+        columns.insert(2, Column("column.coverage", "short"))
     for phase in report.phases:
         inside = [step for step in report.steps if step.phase == phase.name]
         rows = [_step(step, drill=drill, expected=expected) for step in inside]
@@ -86,7 +86,7 @@ def _phases(report: Report) -> Table:
 
 def _step(step: StepFact, *, drill: bool, expected: bool) -> list[Value]:
     cells: list[Value] = [
-        several(Name(step.id), quote(step.title), say("critical") if step.critical else None),
+        several(Name(step.id), quote(step.title), Badge("quiet", say("critical")) if step.critical else None),
         _result(step),
         _what(step),
         moment(step.started, "clock"),
@@ -125,7 +125,7 @@ def _what(step: StepFact) -> Value:
     parts += [say("override", text=Quote(text)) for text in step.overrides]
     if step.attempts > 1:
         parts.append(say("attempts", count=Quote(str(step.attempts))))
-    return several(*parts) if any(parts) else None
+    return several(*parts, separator=" · ") if any(parts) else None
 
 
 def deviations(report: Report) -> Section:
@@ -140,6 +140,7 @@ def deviations(report: Report) -> Section:
 
 def _deviation(fact: DeviationFact) -> tuple[Value, ...]:
     word: Phrase = say(f"deviation.{fact.what}")
+    what = several(say(f"why.{fact.why}") if fact.why else None, quote(fact.text), separator=" · ")
     tone: Tone = (
         "bad"
         if fact.what in {"failed", "unreachable", "timed-out", "indeterminate", "crashed", "no-go"}
@@ -148,7 +149,13 @@ def _deviation(fact: DeviationFact) -> tuple[Value, ...]:
     shown: Value = (
         several(Badge(tone, word), Badge("warn", say("unproven"))) if fact.tolerated else Badge(tone, word)
     )
-    return moment(fact.at), shown, Name(fact.step) if fact.step else None, quote(fact.text), quote(fact.by)
+    return (
+        moment(fact.at),
+        shown,
+        Name(fact.step) if fact.step else None,
+        what if what.values else None,
+        quote(fact.by),
+    )
 
 
 def prechecks(report: Report) -> Section:

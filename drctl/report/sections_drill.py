@@ -152,9 +152,9 @@ def drill_lessons(report: Report) -> Section:
     return Section(
         "section.lessons",
         (
-            Paragraph(say("deficiencies")),
+            Paragraph(say("deficiencies"), "lead"),
             findings,
-            Paragraph(say("lessons")),
+            Paragraph(say("lessons"), "lead"),
             noted(report.said("lesson"), "lessons"),
         ),
     )

@@ -117,7 +117,10 @@ def decisions(report: Report) -> Section:
     )  # fmt: skip
     rows = [_decision(fact) for fact in report.decisions]
     blocks: list[Block] = [Table("table.decisions", columns, rows)]
-    blocks += [Paragraph(say("communications")), noted(report.said("communication"), "communications")]
+    blocks += [
+        Paragraph(say("communications"), "lead"),
+        noted(report.said("communication"), "communications"),
+    ]
     if report.kind == "drill" and not report.said("communication"):
         del blocks[1:]
     return Section("section.decisions", tuple(blocks))
@@ -140,9 +143,9 @@ def causes(report: Report) -> Section:
     return Section(
         "section.causes",
         (
-            Paragraph(say("causes")),
+            Paragraph(say("causes"), "lead"),
             noted(report.said("cause"), "causes"),
-            Paragraph(say("findings")),
+            Paragraph(say("findings"), "lead"),
             *(
                 [noted(report.said("finding"), "findings")]
                 if report.said("finding")
@@ -152,7 +155,7 @@ def causes(report: Report) -> Section:
                 "sheet.lessons",
                 tuple((f"sheet.{name}", people(report, name)) for name in ("well", "badly", "luck")),
             ),
-            Paragraph(say("lessons")),
+            Paragraph(say("lessons"), "lead"),
             noted(report.said("lesson"), "lessons"),
         ),
     )

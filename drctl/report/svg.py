@@ -17,9 +17,9 @@ LABELS = 230
 ROW = 20
 TOP = 46
 FILLS: Mapping[str, str] = {
-    "work": "#2a6fb0", "check": "#2e7d4f", "person": "#b35c00", "bad": "#b3261e", "stopped": "#d9d9de",
+    "work": "#2a6fb0", "check": "#2e7d4f", "person": "#b35c00", "bad": "#a61b14", "stopped": "#d9d9de",
     "detection": "#6b4fa0", "decision": "#7a6a00", "execution": "#2a6fb0", "people": "#b35c00",
-    "validation": "#2e7d4f", "ink": "#1b1b1f", "quiet": "#5a5a63", "line": "#d4d4da",
+    "validation": "#2e7d4f", "ink": "#1b1b1f", "quiet": "#55555e", "line": "#d4d4da",
 }  # fmt: skip
 """The light theme's colours; ``style.css`` says the same, and what they are in the dark."""
 
