@@ -124,7 +124,7 @@ class _Page:
             critical = ' class="critical"' if table.tones and table.tones[number] == "warn" else ""
             cells = [f'<th scope="row"{shapes[0]}>{self._html(row[0])}</th>']
             for at in range(1, len(row)):
-                shape = ' class="none"' if row[at] is None else shapes[at]
+                shape = f' class="{table.columns[at].shape} none"' if row[at] is None else shapes[at]
                 cells.append(f"<td{shape}{labels[at]}>{self._html(row[at])}</td>")
             yield _Safe(f"<tr{critical}>{''.join(cells)}</tr>\n")
 

@@ -88,19 +88,24 @@ def _step(step: StepFact, *, drill: bool, expected: bool) -> list[Value]:
     cells: list[Value] = [
         several(Name(step.id), quote(step.title), Badge("quiet", say("critical")) if step.critical else None),
         _result(step),
-        _what(step),
+        _what(step, drill=drill),
         moment(step.started, "clock"),
         length(step.seconds),
         Quote(step.by or "drctl")
         if step.lines[0] and step.result not in {"not-needed", "not-exercised"}
         else None,
-        Quote(f"{step.lines[0]}–{step.lines[1]}") if step.lines[0] else None,
+        _lines(step),
     ]
     if expected:
         cells.insert(5, length(step.expected))
     if drill:
         cells.insert(2, _coverage(step))
     return cells
+
+
+def _lines(step: StepFact) -> Value:
+    first, last = step.lines
+    return Quote(str(first) if first == last else f"{first}–{last}") if first else None
 
 
 def _result(step: StepFact) -> Value:
@@ -116,9 +121,10 @@ def _coverage(step: StepFact) -> Value:
     return say("coverage.none-because", why=why) if why else say("coverage.none")
 
 
-def _what(step: StepFact) -> Value:
+def _what(step: StepFact, *, drill: bool) -> Value:
     parts: list[Value] = [quote(step.summary)]
-    if step.reason and step.reason != step.summary:
+    told = drill and step.reason == step.coverage_reason  # beside its coverage already
+    if step.reason and step.reason != step.summary and not told:
         parts.append(say("reason", text=Quote(step.reason)))
     if step.evidence:
         parts.append(say("evidence", text=Quote(step.evidence)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import select
@@ -40,15 +41,18 @@ class Chromium:
         ours_in, theirs_out = os.pipe()
         theirs_in, ours_out = os.pipe()
         self._read, self._write = ours_in, ours_out
-        self._process = subprocess.Popen(
-            # the pipe's ends are 3 and 4 in the browser, whatever their numbers are here
-            ["/bin/sh", "-c", f'exec 3<&{theirs_in} 4>&{theirs_out}; exec "$@"', "sh", "chromium", *FLAGS,
-             f"--user-data-dir={self._folder}", "about:blank"],
-            pass_fds=(theirs_in, theirs_out), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+        lent = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (theirs_in, theirs_out)]  # clear of 3 and 4
         os.close(theirs_in)
         os.close(theirs_out)
+        self._process = subprocess.Popen(
+            # the pipe's ends are 3 and 4 in the browser, whatever their numbers are here
+            ["bash", "-c", f'exec 3<&{lent[0]} 4>&{lent[1]}; exec "$@"', "sh", "chromium", *FLAGS,
+             f"--user-data-dir={self._folder}", "about:blank"],
+            pass_fds=lent, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        for end in lent:
+            os.close(end)
         self._buffer = b""
         self._number = 0
         self._events: list[dict[str, Any]] = []

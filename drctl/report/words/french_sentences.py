@@ -22,7 +22,7 @@ FRENCH_SENTENCES: Mapping[str, str] = {
     "from-to": "{source} → {target}",
     "user-on": "{user} sur {host}",
     "runbook-of": "{name}, responsable\N{NO-BREAK SPACE}: {owner}",
-    "counted": "{count} {what}",
+    "counted": "{what}\N{NO-BREAK SPACE}: {count}",
     "subtitle": "{mode}, {source} → {target}, {began}",
     "mode.failover": "bascule",
     "mode.switchover": "bascule planifiée",
