@@ -14,7 +14,8 @@ BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --require-hashes
 COMPILE := $(BIN)/pip-compile --generate-hashes --strip-extras --quiet --no-config --allow-unsafe \
   --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
-PEER_PACKAGES := bind9 openssh-server golang-go golang-github-vmware-govmomi-dev
+PEER_PACKAGES := bind9 openssh-server golang-go golang-github-vmware-govmomi-dev \
+  chromium libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core fonts-liberation
 DEMO_HOME := .build/demo
 
 .PHONY: help
@@ -113,7 +114,7 @@ requirements: .venv/.tested ## pin the newest releases, with their hashes
 	export CUSTOM_COMPILE_COMMAND="make requirements" PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS=
 	$(COMPILE) --upgrade --output-file requirements/run.txt pyproject.toml
 	$(COMPILE) --upgrade --output-file requirements/build.txt requirements/build.in
-	$(COMPILE) --upgrade --output-file requirements/test.txt --extra keyring --extra vault \
+	$(COMPILE) --upgrade --output-file requirements/test.txt --extra keyring --extra pdf --extra vault \
 	  pyproject.toml requirements/test.in
 	$(COMPILE) --upgrade --output-file requirements/ansible.txt requirements/ansible.in
 

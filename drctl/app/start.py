@@ -186,6 +186,7 @@ def _check_events(checked: Checked) -> list[ev.EventData]:
         site=uses.site if uses else None,
         verdict="observes",
         precheck=True,
+        digest=step.definition,
     )
     observed = ev.Observed(step=step.id, finding=checked.finding, values=checked.values)
     finished = ev.StepFinished(step=step.id, how="observed", summary=checked.finding.summary)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from drctl.app.approval import load_plan
 from drctl.app.context import Context
+from drctl.app.seal import STATEMENT, check_signature, parse_statement
 from drctl.core import events as ev
 from drctl.core.problem import DrctlError, ExitCode, Problem
 from drctl.engine.chain import Scan, digest, scan
@@ -42,8 +43,18 @@ class Verification:
         return any(proof.proven is False for proof in self.proofs)
 
 
-def verify(context: Context, reference: str, head: str | None) -> Verification:
-    """Recompute a run's hashes, offline.
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What was kept of a run's end beside its head hash: a signed statement, and who may sign."""
+
+    signed: Path | None = None
+    allowed: Path | None = None
+
+
+def verify(
+    context: Context, reference: str, head: str | None = None, kept: Kept | None = None
+) -> Verification:
+    """Recompute a run's hashes, offline; ``kept`` is what was kept elsewhere beside ``head``.
 
     Raises:
         DrctlError: there is no such run, or ``head`` is no hash (2); a journal line was changed, moved
@@ -52,9 +63,12 @@ def verify(context: Context, reference: str, head: str | None) -> Verification:
     directory = context.home.find(reference)
     wanted = None if head is None else _hash(head)
     found = scan(directory.journal)
+    signed = _signature(directory, found, kept or Kept())
     chain = Proof("chain", True, f"lines 1 to {found.head.seq} continue each other without a gap")
     ends = _end(directory.journal, found, wanted)
-    proofs = (chain, *_torn(found), ends, *_copies(directory, found))
+    if wanted is None and signed.end is not None:
+        ends = signed.end
+    proofs = (chain, *_torn(found), ends, *signed.proofs, *_copies(directory, found))
     return Verification(directory, found.head.seq, found.head.digest, proofs)
 
 
@@ -95,6 +109,46 @@ def _end(journal: Path, found: Scan, wanted: str | None) -> Proof:
     return Proof(
         "end", None, f"lines 1 to {place} are proven by the head; lines {place + 1} to {last} came after it"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    """What a signed head proves: of itself, and of the journal's end."""
+
+    proofs: tuple[Proof, ...] = ()
+    end: Proof | None = None
+
+
+def _signature(directory: RunDirectory, found: Scan, kept: Kept) -> _Signed:
+    """Check the signed head beside the journal, or a copy of it."""
+    text = kept.signed or directory.path / STATEMENT
+    signature = text.with_name(text.name + ".sig")
+    if not (text.exists() and signature.exists()):
+        if kept.signed is None and kept.allowed is None:
+            return _Signed()
+        return _Signed((Proof("signature", False, f"there is no {text.name} with its {signature.name}"),))
+    signer = check_signature(text, signature, kept.allowed)
+    if not signer.valid:
+        return _Signed((Proof("signature", False, f"is not good: {signer.detail}"),))
+    statement = parse_statement(text.read_bytes())
+    if statement is None:
+        return _Signed((Proof("signature", False, f"is good, but {text.name} states no head of drctl"),))
+    if statement.run != directory.id or statement.plan != _plan_digest(found):
+        return _Signed((Proof("signature", False, f"is good, but of another run: {statement.run}"),))
+    end = _end(directory.journal, found, statement.head)
+    if kept.allowed is not None:
+        said = f"good, by {signer.principal} over {statement.lines} lines"
+        return _Signed(
+            (Proof("signature", True, said),), replace(end, text=f"{end.text} ({signer.principal})")
+        )
+    said = f"good over {statement.lines} lines, by a key nobody vouches for here (--allowed-signers)"
+    unsure = None if end.proven else end.proven
+    return _Signed((Proof("signature", None, f"{said}: {signer.detail}"),), replace(end, proven=unsure))
+
+
+def _plan_digest(found: Scan) -> str:
+    started = next((r.event for r in found.records if isinstance(r.event, ev.RunStarted)), None)
+    return started.plan_digest if started else ""
 
 
 def _torn(found: Scan) -> tuple[Proof, ...]:

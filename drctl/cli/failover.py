@@ -117,7 +117,7 @@ def take_over(context: Context, wish: Wish, approval: Approval) -> None:
     announce(case)
     with opened(case, context) as binder:
         made = prepare(case, binder)
-        shown = view(case, made, incident_of(approval, context.clock.now()))
+        shown = view(context, case, made, incident_of(approval, context.clock.now()))
         if not as_json:
             show(shown, as_json=False)
         refuse_blockers(made)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Literal
 
 import typer
 
 from drctl.app.context import system_context
+from drctl.app.history import find_action, last_action
 from drctl.app.requests import Speaker
 from drctl.cli.options import Home, parse_instant
 from drctl.cli.verbs import exit_codes
 from drctl.core import events as ev
+from drctl.core.problem import DrctlError, Problem
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
 
@@ -21,8 +24,11 @@ Kind = Literal[
 
 
 @app.command(
-    epilog="Example: drctl note last 'Carrier confirms the tunnels moved' --kind communication --at 03:40\n\n"
-    + exit_codes(0, 2)
+    epilog="Examples:\n\n\b\n"
+    "  drctl note last 'Carrier confirms the tunnels moved' --kind communication --at 03:40\n"
+    "  drctl note last 'Lower the TTL of the portal' --kind action --owner network --due 2026-12-01\n"
+    "  drctl note last 'TTL is 60 s now' --closes 20260131-031200-failover-1f0c/412\n\n"
+    + exit_codes(2, _0="noted")
 )
 def note(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, a prefix of one, or last.")],
@@ -31,10 +37,50 @@ def note(
     at: Annotated[
         str | None, typer.Option("--at", metavar="TIME", help="When it happened; default now.")
     ] = None,
+    owner: Annotated[
+        str, typer.Option("--owner", help="Who does it; for kind action.", show_default=False)
+    ] = "",
+    due: Annotated[
+        str | None,
+        typer.Option(
+            "--due", metavar="DATE", help="By when, e.g. 2026-12-01; for kind action.", show_default=False
+        ),
+    ] = None,
+    closes: Annotated[
+        str,
+        typer.Option(
+            "--closes", metavar="RUN/LINE", help="The action that this note ends.", show_default=False
+        ),
+    ] = "",
     home: Home = None,
 ) -> None:
-    """Write a human fact into a run's journal; reports show it in its place."""
+    """Write a human fact into a run's journal; reports show it in its place.
+
+    An action stays open, and the next precheck and reports of the same runbook list it, until a note
+    with --closes RUN/LINE ends it. Notes may be written long after the end of a run.
+    """
+    if kind != "action" and (owner or due):
+        raise DrctlError(Problem(code="action", summary="--owner and --due belong to --kind action"))
     context = system_context(home)
     instant = parse_instant(at, "--at", context.clock.now())
-    said = Speaker(context, run).note(ev.Note(text=text, kind=kind, by=context.actor, instant=instant))
-    typer.echo(f"Noted in {said.directory.id}.")
+    ended = find_action(context, closes, run) if closes else ""
+    said = Speaker(context, run).note(
+        ev.Note(
+            text=text, kind=kind, by=context.actor, instant=instant, owner=owner, due=_date(due), closes=ended
+        )
+    )
+    if ended:
+        typer.echo(f"Noted in {said.directory.id}; action {ended} is closed.")
+    elif kind == "action":
+        typer.echo(f"Noted in {said.directory.id} as action {last_action(said.directory)}.")
+    else:
+        typer.echo(f"Noted in {said.directory.id}.")
+
+
+def _date(text: str | None) -> date | None:
+    """Return a day; raise ``DrctlError`` for what is none."""
+    try:
+        return date.fromisoformat(text) if text is not None else None
+    except ValueError as error:
+        hint = "Write it as 2026-12-01."
+        raise DrctlError(Problem(code="date", summary=f"--due {text}: not a date", hint=hint)) from error

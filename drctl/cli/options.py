@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime, time
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import typer
 
@@ -52,6 +52,16 @@ AnswersFile: TypeAlias = Annotated[
         "--answers",
         metavar="FILE",
         help="Answers to gates and manual steps, given beforehand.",
+        show_default=False,
+    ),
+]
+Lang: TypeAlias = Annotated[Literal["en", "fr"], typer.Option("--lang", help="English or French.")]
+Templates: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--templates",
+        metavar="DIR",
+        help="Your own templates, in en/ and fr/; default messages/ beside the runbook.",
         show_default=False,
     ),
 ]

@@ -43,7 +43,7 @@ def run_plan(asked: Asked, home: Path | None, *, output: Path | None, as_json: b
     announce(case)
     with opened(case, context) as binder:
         made = prepare(case, binder)
-    show(view(case, made, context.clock.now()), as_json=as_json)
+    show(view(context, case, made, context.clock.now()), as_json=as_json)
     if output is not None:
         save_plan(made, output, context.clock.now(), context.actor)
         typer.echo(

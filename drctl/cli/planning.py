@@ -13,11 +13,14 @@ import typer
 
 from drctl.app.case import Case, Files, load_case
 from drctl.app.context import Context
+from drctl.app.history import carried_over, forecast_plan
 from drctl.app.start import state_losses
 from drctl.cli.options import parse_parameters
-from drctl.console.plan import PlanView, check_lines, step_lines, summary_lines
+from drctl.console.forecast import forecast_document
+from drctl.console.plan import PlanView, action_lines, check_lines, step_lines, summary_lines
 from drctl.core.excerpt import render_problem
 from drctl.engine.plan import Plan
+from drctl.report.actions import action_document
 
 Mode = Literal["failover"]
 
@@ -52,8 +55,8 @@ def announce(case: Case) -> None:
     typer.echo(f"Reading {steps} steps and checks on {endpoints} endpoints…", err=True)
 
 
-def view(case: Case, plan: Plan, incident: datetime) -> PlanView:
-    """Return what there is to show of a plan."""
+def view(context: Context, case: Case, plan: Plan, incident: datetime) -> PlanView:
+    """Return what there is to show of a plan: also how long it should take, and what is still to be done."""
     sites = case.inventory.sites
     source, target = case.expansion.source, case.expansion.target
     return PlanView(
@@ -64,6 +67,10 @@ def view(case: Case, plan: Plan, incident: datetime) -> PlanView:
         checks=tuple((checked.step.id, checked.finding) for checked in plan.checks),
         losses=state_losses(plan.losses(), incident),
         digest=plan.digest,
+        forecast=forecast_plan(context, case, plan) if plan.steps else None,
+        rto=case.runbook.body.objectives.rto,
+        actions=carried_over(context, case.runbook.body.name),
+        today=context.clock.now().date(),
     )
 
 
@@ -83,6 +90,8 @@ def show(shown: PlanView, *, as_json: bool, steps: bool = True, every: bool = Fa
         typer.echo("")
         for line in summary_lines(shown):
             typer.echo(line)
+    for line in action_lines(shown):
+        typer.echo(line)
 
 
 def document(shown: PlanView) -> dict[str, object]:
@@ -96,4 +105,8 @@ def document(shown: PlanView) -> dict[str, object]:
         "checks": [{"check": name, **finding.model_dump(mode="json")} for name, finding in shown.checks],
         "losses": [loss.model_dump(mode="json") for loss in shown.losses],
         "steps": [step.model_dump(mode="json") for step in shown.steps],
+        "forecast": forecast_document(shown.forecast) if shown.forecast else None,
+        "open_actions": [
+            action_document(action, shown.today) for action in shown.actions if shown.today is not None
+        ],
     }

@@ -37,5 +37,5 @@ def precheck(
     announce(case)
     with opened(case, context) as binder:
         found = look(case, binder)
-    show(view(case, found, context.clock.now()), as_json=json_, every=every)
+    show(view(context, case, found, context.clock.now()), as_json=json_, every=every)
     refuse_blockers(found)

@@ -13,6 +13,7 @@ from functools import partial
 import typer
 
 from drctl.app.context import Context
+from drctl.app.history import past_of
 from drctl.app.session import Audience, Observer
 from drctl.app.start import Ended
 from drctl.console.ask import Asker
@@ -99,6 +100,7 @@ def live_view(
         life=life,
         notice=notice,
         lost=_go_silent,
+        past=partial(past_of, context),
     )
 
 

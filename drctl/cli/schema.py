@@ -10,6 +10,7 @@ import typer
 from drctl.cli.verbs import exit_codes
 from drctl.core.provider import Registry
 from drctl.inventory.schema import inventory_schema
+from drctl.report.machine import report_schema
 from drctl.runbook.schema import answers_schema, runbook_schema
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
@@ -18,8 +19,8 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_com
 @app.command(epilog="Example: drctl schema runbook > runbook.schema.json\n\n" + exit_codes(0, 2))
 def schema(
     kind: Annotated[
-        Literal["runbook", "inventory", "answers"],
-        typer.Argument(metavar="runbook|inventory|answers", help="Which file.", show_default=False),
+        Literal["runbook", "inventory", "answers", "report"],
+        typer.Argument(metavar="runbook|inventory|answers|report", help="Which file.", show_default=False),
     ],
 ) -> None:
     """Print the JSON Schema of a file, for editors that complete and check while you type."""
@@ -28,6 +29,8 @@ def schema(
             printed = runbook_schema()
         case "answers":
             printed = answers_schema()
+        case "report":
+            printed = report_schema()
         case "inventory":
             printed = inventory_schema(Registry())
     typer.echo(json.dumps(printed, indent=2, ensure_ascii=False))

@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 
 from drctl.app.context import Context, system_context
+from drctl.app.history import past_of
 from drctl.app.look import Pulse, Sight, follow, look
 from drctl.cli.options import Home, Json, NoColor, Plain, RunReference, has_terminal
 from drctl.cli.running import Display, live_view
@@ -78,6 +79,7 @@ def _show(context: Context, seen: Sight, *, as_json: bool) -> None:
 
 def _standing(context: Context, seen: Sight, incident: Path) -> Standing:
     head = seen.scan.head
-    return Standing(
-        seen.directory.id, seen.board, seen.life, context.clock.now(), head.digest, head.seq, incident
-    )
+    board = seen.board
+    past = past_of(context, board.run.started) if board.run.finished is None else None
+    now = context.clock.now()
+    return Standing(seen.directory.id, board, seen.life, now, head.digest, head.seq, incident, past)

@@ -8,7 +8,7 @@ VERBS: Mapping[str, Mapping[str, str]] = {
     "Author": {
         "validate": "Check runbooks and inventory: language, references, lost-site rule.",
         "explain": "Say what actions and probes read, change, undo and output.",
-        "schema": "Print the JSON Schema of runbook, inventory or answers, for editors.",
+        "schema": "Print the JSON Schema of runbook, inventory, answers or report.",
     },
     "Prepare": {
         "precheck": "Look, read-only, whether a failover would find what it needs.",
@@ -29,7 +29,12 @@ VERBS: Mapping[str, Mapping[str, str]] = {
         "status": "Show where a run stands and what it waits for.",
         "runs": "List the runs.",
         "log": "Print or follow a run's journal.",
-        "verify": "Check a run's hash chain and digests, offline.",
+        "report": "Write a run's post-incident or drill report: Markdown, HTML, PDF or JSON.",
+        "verify": "Check a run's hash chain, digests and signature, offline.",
+        "sign": "Sign where a run's journal ends, with an SSH key.",
+        "handover": "Write one page for the colleague who takes a run over.",
+        "message": "Write a ready-to-send status text from a run's journal.",
+        "coverage": "Show what of a runbook was exercised, when, and what has gone stale.",
     },
     "Learn": {
         "lab": "Start, stop, break and inspect a simulated estate.",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from drctl.app.context import system_context
-from drctl.app.verify import Verification, exit_code
+from drctl.app.verify import Kept, Verification, exit_code
 from drctl.app.verify import verify as check
 from drctl.cli.options import Home, Json, RunReference
 from drctl.cli.verbs import exit_codes
@@ -19,7 +20,13 @@ WORDS = {True: "ok", False: "WRONG", None: "open"}
 
 
 @app.command(
-    epilog="Examples: drctl verify last; drctl verify 20260131 --head 1f0c5d2ab3e46978\n\n"
+    epilog="Examples:\n\n\b\n"
+    "  drctl verify last\n"
+    "  drctl verify 20260131 --head 1f0c5d2ab3e46978\n"
+    "  drctl verify 20260131 --allowed-signers signers --signed /mnt/vault/head.txt\n\n"
+    "Without drctl, in the run's directory:\n\n\b\n"
+    "  ssh-keygen -Y verify -f signers -I WHO -n drctl-journal -s head.txt.sig < head.txt\n"
+    "  head -n LINES journal.jsonl | tail -n 1 | head -c -1 | sha256sum\n\n"
     + exit_codes(
         2,
         _0="nothing contradicts the journal",
@@ -37,15 +44,36 @@ def verify(
             show_default=False,
         ),
     ] = None,
+    allowed_signers: Annotated[
+        Path | None,
+        typer.Option(
+            "--allowed-signers",
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="Who may sign, as ssh-keygen reads it: one 'WHO KEY' a line.",
+            show_default=False,
+        ),
+    ] = None,
+    signed: Annotated[
+        Path | None,
+        typer.Option(
+            "--signed",
+            metavar="FILE",
+            help="A head.txt kept elsewhere, its .sig beside it; default the run's own.",
+            show_default=False,
+        ),
+    ] = None,
     home: Home = None,
     json_: Json = False,
 ) -> None:
-    """Recompute a run's hash chain and digests, offline.
+    """Recompute a run's hash chain and digests, offline; check its signature if it has one.
 
     The chain shows that no line was changed, moved or taken out. That none are missing at the end,
     only a head kept elsewhere can show: a run prints its head when it ends, and so does incident.md.
+    A head signed with drctl sign is checked with ssh-keygen.
     """
-    found = check(system_context(home), run, head)
+    found = check(system_context(home), run, head, Kept(signed, allowed_signers))
     if json_:
         typer.echo(json.dumps(_document(found), ensure_ascii=False))
     else:

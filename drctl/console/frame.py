@@ -21,8 +21,10 @@ from drctl.console.figures import (
     troubles,
     zone_of,
 )
+from drctl.console.forecast import forecast_text
 from drctl.core.duration import format_duration
 from drctl.core.run import StepRun
+from drctl.report.forecast import Past, foresee
 
 Tone: TypeAlias = Literal["plain", "title", "person", "problem", "faint"]
 
@@ -57,7 +59,7 @@ class Scene:
     """What a screen shows beside the run itself.
 
     ``keys`` say what can be pressed or typed; ``notice`` is what was just pressed; ``asks`` when this
-    terminal asks the questions itself.
+    terminal asks the questions itself. ``past`` is what a forecast is made from, where there is one.
     """
 
     now: datetime
@@ -65,6 +67,7 @@ class Scene:
     keys: tuple[str, ...] = ()
     notice: str = ""
     asks: bool = False
+    past: Past | None = None
 
 
 @dataclass
@@ -105,6 +108,9 @@ def _head(board: Board, scene: Scene, width: int) -> Iterator[Row]:
     yield _row("Run", f"{started.run}, {state_text(board, scene.life)}, {took}")
     yield _row("RTO", rto_text(board, scene.now))
     yield _row("Lost", loss_text(run))
+    if scene.past is not None and run.finished is None:
+        forecast = foresee(run, scene.past, scene.now)
+        yield _row("Forecast", forecast_text(forecast, zone_of(run)))
 
 
 def _sections(board: Board, scene: Scene, width: int) -> list[_Section]:

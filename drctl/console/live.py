@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final, Self, TextIO
 from drctl.console.board import Board, Life
 from drctl.console.frame import Row, Scene, Size, Tone, frame
 from drctl.core.clock import Clock
-from drctl.core.events import Recorded
+from drctl.core.events import Recorded, RunStarted
+from drctl.report.forecast import Past
 
 if TYPE_CHECKING:  # rich costs a tenth of a second: it is imported when a terminal is there
     from rich.console import Console
@@ -40,8 +41,8 @@ class LiveView:
     """An observer that keeps one screen of a run up to date: ``with LiveView(...) as view``.
 
     It draws on the terminal's alternate screen from a thread of its own, so that neither keys typed
-    into it nor a slow line disturb anything. ``life`` and ``notice`` are asked at each redraw. A terminal that
-    has gone away ends the display, never the run: ``lost`` is called once. ``still`` is True while
+    into it nor a slow line disturb anything. ``life`` and ``notice`` are asked at each redraw, ``past`` (what
+    past runs took, for a forecast) once. A terminal that has gone away ends the display, never the run: ``lost`` is called once. ``still`` is True while
     paused.
     """
 
@@ -55,6 +56,7 @@ class LiveView:
         life: Callable[[], Life] = lambda: Life(alive=True),
         notice: Callable[[], str] = str,
         lost: Callable[[], None] = lambda: None,
+        past: Callable[[RunStarted], Past] | None = None,
         output: TextIO | None = None,
     ) -> None:
         self._clock = clock
@@ -63,6 +65,8 @@ class LiveView:
         self._life = life
         self._notice = notice
         self._lost = lost
+        self._learn = past
+        self._past: Past | None = None
         self._console = _console(output or sys.stdout, color=color)
         self._board = Board()
         self._folding = threading.Lock()
@@ -108,9 +112,17 @@ class LiveView:
     def rows(self) -> list[Row]:
         """Return the screen as it would be drawn now."""
         size = Size(self._console.width, self._console.height)
-        scene = Scene(self._clock.now(), self._life(), self._keys, self._notice(), self._asks)
+        past = self._known_past()
+        scene = Scene(self._clock.now(), self._life(), self._keys, self._notice(), self._asks, past)
         with self._folding:
             return frame(self._board, scene, size)
+
+    def _known_past(self) -> Past | None:
+        """Return what past runs tell, looked up once the run is known."""
+        started = self._board.run.started
+        if self._past is None and self._learn is not None and started is not None:
+            self._past = self._learn(started)
+        return self._past
 
     def _keep_up(self) -> None:
         while not self._closed.is_set():

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 
+from drctl.console.forecast import plan_forecast_lines
 from drctl.core import events as ev
 from drctl.core.duration import format_duration
+from drctl.report.actions import Action, action_line
+from drctl.report.forecast import Forecast
 
 SIGNS = {
     "done": "=",
@@ -32,6 +36,10 @@ class PlanView:
     checks: tuple[tuple[str, ev.FindingData], ...]
     losses: tuple[ev.LossData, ...]
     digest: str
+    forecast: Forecast | None = None
+    rto: float | None = None
+    actions: tuple[Action, ...] = ()
+    today: date | None = None
 
 
 def check_lines(checks: Sequence[tuple[str, ev.FindingData]], *, every: bool = False) -> Iterator[str]:
@@ -81,7 +89,18 @@ def summary_lines(view: PlanView) -> Iterator[str]:
     if costly:
         yield f"  can be undone only at a price: {_some(costly)}"
     yield from loss_lines(view.losses)
+    if view.forecast is not None:
+        yield from (f"  {line}" for line in plan_forecast_lines(view.forecast, view.rto))
     yield f"  plan {view.digest[:16]}"
+
+
+def action_lines(view: PlanView) -> Iterator[str]:
+    """Yield the actions that earlier runs left open."""
+    if view.actions and view.today is not None:
+        yield f"Open actions of earlier runs: {len(view.actions)}"
+        for action in view.actions:
+            yield f"  {action_line(action, view.today)}"
+        yield "      → close one: drctl note last 'what was done' --closes RUN/LINE"
 
 
 def loss_lines(losses: Sequence[ev.LossData]) -> Iterator[str]:

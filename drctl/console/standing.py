@@ -25,9 +25,11 @@ from drctl.console.figures import (
     troubles,
     zone_of,
 )
+from drctl.console.forecast import caveats, forecast_document, forecast_text
 from drctl.console.frame import doing, phase_text
 from drctl.core.duration import format_duration
 from drctl.core.run import StepRun
+from drctl.report.forecast import Forecast, Past, foresee
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,14 @@ class Standing:
     head: str
     lines: int
     incident: Path
+    past: Past | None = None
+
+    @property
+    def forecast(self) -> Forecast | None:
+        """Return what to expect; None once the run has ended, or where nobody looked at past runs."""
+        if self.past is None or self.board.run.started is None or self.board.run.finished is not None:
+            return None
+        return foresee(self.board.run, self.past, self.now)
 
 
 def standing_lines(at: Standing) -> Iterator[str]:
@@ -56,6 +66,10 @@ def standing_lines(at: Standing) -> Iterator[str]:
     yield f"Engine    {engine_text(at)}"
     yield f"RTO       {rto_text(board, at.now)}"
     yield f"Lost      {loss_text(board.run)}"
+    if (forecast := at.forecast) is not None:
+        resumed = "" if at.life.alive or forecast.end is None else "if resumed now: "
+        yield f"Forecast  {resumed}{forecast_text(forecast, zone_of(board.run))}"
+        yield from (f"          {line}" for line in caveats(forecast))
     yield "Phases"
     longest = max((len(name) for name in board.phases), default=0)
     yield from (f"  {phase_text(name.ljust(longest), counts)}" for name, counts in board.phases.items())
@@ -146,6 +160,7 @@ def standing_document(at: Standing) -> dict[str, JsonValue]:
         "exit": run.finished.exit if run.finished else run.paused.exit if run.paused else None,
         "engine": _engine(at),
         "rto": _rto(at),
+        "forecast": forecast_document(forecast) if (forecast := at.forecast) is not None else None,
         "losses": [loss.model_dump(mode="json") for loss in run.losses],
         "phases": [
             {"phase": name, "total": total(counts), **{word: n for word, n in counts.items() if n}}

@@ -107,3 +107,12 @@ class FileData(Data):
     title: str = ""
     digest: str
     owner: str = ""
+
+
+class Reconciled(Data):
+    """One row of the resume table."""
+
+    step: str
+    journal: str
+    reality: str
+    will: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field, JsonValue
@@ -22,6 +22,7 @@ from drctl.core.event_data import LossData as LossData
 from drctl.core.event_data import ObjectivesData as ObjectivesData
 from drctl.core.event_data import ProblemData as ProblemData
 from drctl.core.event_data import RecipeData as RecipeData
+from drctl.core.event_data import Reconciled as Reconciled
 from drctl.core.event_data import ServiceData as ServiceData
 from drctl.core.event_data import SiteData as SiteData
 
@@ -71,7 +72,7 @@ class PlanApproved(EventData):
 
 
 class StepPlanned(EventData):
-    """One step of the approved plan."""
+    """One step of the approved plan; ``digest`` is the SHA-256 of what the runbook says of it."""
 
     type: ClassVar[str] = "StepPlanned"
     step: str
@@ -91,6 +92,7 @@ class StepPlanned(EventData):
     on_error: str = "stop"
     confirms: str | None = None
     precheck: bool = False
+    digest: str = ""
 
 
 class ClockSet(EventData):
@@ -266,7 +268,10 @@ class DriftFound(EventData):
 
 
 class Note(EventData):
-    """A human fact; ``instant`` when it happened, if not when it was written."""
+    """A human fact; ``instant`` when it happened, if not when it was written.
+
+    ``owner`` and ``due`` belong to kind ``action``; ``closes`` is RUN/LINE of an action that is done with.
+    """
 
     type: ClassVar[str] = "Note"
     text: str
@@ -276,6 +281,9 @@ class Note(EventData):
     ] = "note"  # fmt: skip
     by: str = ""
     instant: datetime | None = None
+    owner: str = ""
+    due: date | None = None
+    closes: str = ""
 
 
 class AbortRequested(EventData):
@@ -312,15 +320,6 @@ class RunPaused(EventData):
     steps: tuple[str, ...] = ()
     summary: str = ""
     exit: int
-
-
-class Reconciled(Data):
-    """One row of the resume table."""
-
-    step: str
-    journal: str
-    reality: str
-    will: str
 
 
 class RunResumed(EventData):

@@ -72,6 +72,7 @@ class Bodies:
             when=when,
             lane=draft.lane,
             reaches=self._reaches(body),
+            definition=draft.definition,
         )
 
     def _outputs_of(self, draft: Draft) -> Collection[str] | None:

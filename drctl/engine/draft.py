@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -35,6 +37,13 @@ class Draft:
     chain: str | None = None
     lane: tuple[str, int] | None = None
     when: tuple[Deferred, ...] = ()
+
+    @property
+    def definition(self) -> str:
+        """Return the SHA-256 of what the file says of the step and of the block around it."""
+        outer = self.outer.model_dump(mode="json", exclude={"steps"}) if self.outer else None
+        said = [self.phase, self.body.model_dump(mode="json", exclude={"steps"}), outer]
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,7 @@ class Planned:
             on_error=self.step.on_error,
             confirms=body.confirms if isinstance(body, Manual) else None,
             precheck=precheck,
+            digest=self.step.definition,
         )
 
 

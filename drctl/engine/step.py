@@ -119,7 +119,8 @@ class Step:
     belongs to (``promote[pacs_vm]``): a tolerated failure skips the rest of it. ``lane`` bounds how
     many chains or steps of a group run at once: (group, limit). ``when`` is set only where the
     decision needs outputs; otherwise expansion has decided. ``reaches`` are the sites that must
-    answer for it to succeed.
+    answer for it to succeed. ``definition`` is the SHA-256 of what the runbook says of the step,
+    before anything is filled in: it differs when the step was edited, never between modes or items.
     """
 
     id: StepId
@@ -138,6 +139,7 @@ class Step:
     when: Condition | None = None
     lane: tuple[str, int] | None = None
     reaches: frozenset[str] = frozenset()
+    definition: str = ""
 
 
 @dataclass(frozen=True, slots=True)

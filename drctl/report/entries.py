@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Literal, TypeAlias
 
 from drctl.core import events as ev
-from drctl.core.duration import format_duration
 from drctl.core.events import Recorded
+from drctl.report.document import Length, Phrase, Quote, Value, say
+from drctl.report.speech import ENGLISH
 
 Kind: TypeAlias = Literal["run", "decision", "override", "start", "result", "problem", "person", "note"]
 
@@ -20,8 +21,15 @@ class TimelineEntry:
 
     at: datetime
     kind: Kind
-    text: str
+    said: Phrase
     step: str = ""
+    line: int = 0
+    """The journal's line, counted from 1."""
+
+    @property
+    def text(self) -> str:
+        """Return the sentence in English, as the console and the incident log show it."""
+        return ENGLISH.text(self.said)
 
 
 def timeline_entries(records: Sequence[Recorded]) -> list[TimelineEntry]:
@@ -32,7 +40,7 @@ def timeline_entries(records: Sequence[Recorded]) -> list[TimelineEntry]:
         if isinstance(record.event, ev.StepPlanned) and record.event.precheck
     }
     rows = (_entry(record, prechecks) for record in records)
-    return sorted((row for row in rows if row is not None), key=lambda row: row.at)
+    return [row for row in rows if row is not None]
 
 
 def _entry(record: Recorded, prechecks: set[str]) -> TimelineEntry | None:
@@ -40,109 +48,130 @@ def _entry(record: Recorded, prechecks: set[str]) -> TimelineEntry | None:
     step = getattr(event, "step", "")
     if step in prechecks:
         return None
-    said = _of_run(event) or _of_step(event) or _of_people(event)
-    if said is None:
+    found = _of_run(event) or _of_step(event) or _of_people(event)
+    if found is None:
         return None
     at = event.instant if isinstance(event, ev.Note) and event.instant else record.at
-    return TimelineEntry(at, said[0], said[1], step)
+    return TimelineEntry(at, found[0], found[1], step, record.seq + 1)
 
 
-def _of_run(event: ev.EventData) -> tuple[Kind, str] | None:
+def _of_run(event: ev.EventData) -> tuple[Kind, Phrase] | None:
     match event:
         case ev.RunStarted():
-            return "run", f"Run {event.run} begins in mode {event.mode}, by {event.user} on {event.host}."
+            return "run", say(
+                "log.started",
+                run=_q(event.run),
+                mode=say(f"mode.{event.mode}"),
+                user=_q(event.user),
+                host=_q(event.host),
+            )
         case ev.PlanApproved():
-            how = {"typed": "typed the target's name", "yes": "--yes", "plan-file": "saved plan"}[event.how]
-            return "decision", _reasoned(f"Plan approved by {event.by} ({how})", event.reason)
+            return "decision", _reasoned(
+                say("log.approved", by=_q(event.by), how=say(f"how.{event.how}")), event.reason
+            )
         case ev.LossStated():
             worst = max((loss.seconds or 0.0 for loss in event.losses), default=0.0)
-            volumes = count(len(event.losses), "volume")
-            return "run", f"Data loss stated: up to {format_duration(worst)} over {volumes}."
+            return "run", say("log.loss", worst=Length(worst), volumes=_q(str(len(event.losses))))
         case ev.LockTaken() if event.took_over_from:
-            return "run", f"Taken over by {event.owner} on {event.host} from {event.took_over_from}."
+            return "run", say(
+                "log.taken-over", by=_q(event.owner), host=_q(event.host), before=_q(event.took_over_from)
+            )
         case ev.RunResumed():
-            return "decision", _reasoned(f"Resumed by {event.by}", event.reason)
+            return "decision", _reasoned(say("log.resumed", by=_q(event.by)), event.reason)
         case ev.RunPaused():
-            steps = f" at {', '.join(event.steps)}" if event.steps else ""
-            return "problem", _reasoned(f"Paused: {event.why}{steps}", event.summary)
+            why = say(f"why.{event.why}")
+            steps = _q(", ".join(event.steps))
+            paused = say("log.paused-at", why=why, steps=steps) if event.steps else say("log.paused", why=why)
+            return "problem", _reasoned(paused, event.summary)
         case ev.RunFinished():
-            return "run", f"Run {event.outcome.replace('_', ' ')}."
+            return "run", say("log.finished", outcome=say(f"outcome.{event.outcome}"))
         case _:
             return None
 
 
-def _of_step(event: ev.EventData) -> tuple[Kind, str] | None:
+def _of_step(event: ev.EventData) -> tuple[Kind, Phrase] | None:
     match event:
         case ev.StepStarted() if event.change is not None:
-            again = f" again, attempt {event.attempt}" if event.attempt > 1 else ""
-            return "start", f"Starts{again}: {event.change.summary}."
+            what = _q(event.change.summary)
+            if event.attempt > 1:
+                return "start", say("log.attempt", what=what, attempt=_q(str(event.attempt)))
+            return "start", say("log.start", what=what)
         case ev.StepProgress() if event.override:
-            return "override", f"Override used: {event.message.rstrip('.')}."
+            return "override", say("log.override", what=_q(event.message.rstrip(".")))
         case ev.StepRetried():
-            return "problem", f"{event.problem.summary}; trying again in {format_duration(event.delay)}."
+            return "problem", say("log.retried", what=_q(event.problem.summary), delay=Length(event.delay))
+        case _:
+            return _of_end(event)
+
+
+def _of_end(event: ev.EventData) -> tuple[Kind, Phrase] | None:
+    match event:
         case ev.StepFinished() if event.how != "answered":  # the answer itself has its row
             return _finished(event)
         case ev.StepFailed():
-            word = "Unproven" if event.tolerated else "Failed"
-            return "problem", f"{word}: {event.problem.summary}."
+            key = "log.unproven" if event.tolerated else "log.failed"
+            return "problem", say(key, what=_q(event.problem.summary))
         case ev.StepIndeterminate():
-            return "problem", f"Indeterminate: {event.problem.summary}."
+            return "problem", say("log.indeterminate", what=_q(event.problem.summary))
         case ev.StepSkipped() if event.cause != "condition":
-            by = f" by {event.by}" if event.by else ""
-            return "decision", f"Skipped{by}: {event.reason}."
+            if event.by:
+                return "decision", say("log.skipped-by", by=_q(event.by), what=_q(event.reason))
+            return "decision", say("log.skipped", what=_q(event.reason))
+        case ev.StepNotExercised():
+            return "result", say("log.not-exercised", what=_q(event.reason))
         case ev.DriftFound():
-            return "problem", f"Drift: planned {event.planned}; seen {event.seen}."
+            return "problem", say("log.drift", planned=_q(event.planned), seen=_q(event.seen))
         case _:
             return None
 
 
-def _finished(event: ev.StepFinished) -> tuple[Kind, str]:
-    words = {
-        "applied": "Done",
-        "adopted": "Adopted: found done after an interruption",
-        "unchanged": "Unchanged: already as wished",
-        "observed": "Observed",
-    }
+def _finished(event: ev.StepFinished) -> tuple[Kind, Phrase]:
     summary = event.summary if event.how == "observed" else ""
-    return "result", _reasoned(words[event.how], summary)
+    return "result", _reasoned(say(f"log.how.{event.how}"), summary)
 
 
-def _of_people(event: ev.EventData) -> tuple[Kind, str] | None:
+def _of_people(event: ev.EventData) -> tuple[Kind, Phrase] | None:
     match event:
         case ev.GateOpened():
-            role = f" ({event.role})" if event.role else ""
-            return "person", f"Decision asked{role}: {event.ask}"
+            return "person", _asked("log.gate", event.role, event.ask)
         case ev.GateAnswered():
-            return "decision", _reasoned(
-                f"{event.answer.upper()} by {_who(event.by, event.via)}", event.reason
-            )
+            who = _who(event.by, event.via)
+            return "decision", _reasoned(say(f"log.answer.{event.answer}", by=who), event.reason)
         case ev.ManualOpened():
-            role = f" ({event.role})" if event.role else ""
-            return "person", f"Manual step{role}: {event.do}"
+            return "person", _asked("log.manual", event.role, event.do)
         case ev.ManualRecorded():
             said = ", ".join(filter(None, (event.evidence, event.reason)))
-            return "decision", _reasoned(f"Reported {event.result} by {_who(event.by, event.via)}", said)
+            return "decision", _reasoned(
+                say(f"log.reported.{event.result}", by=_who(event.by, event.via)), said
+            )
         case ev.AbortRequested():
-            return "decision", _reasoned(f"Abort asked by {event.by}", event.reason)
+            return "decision", _reasoned(say("log.abort", by=_q(event.by)), event.reason)
         case ev.SkipRequested():
-            return "decision", _reasoned(f"Skip asked by {event.by}", event.reason)
+            return "decision", _reasoned(say("log.skip", by=_q(event.by)), event.reason)
         case ev.RetryRequested():
-            return "decision", _reasoned(f"Retry asked by {event.by}", event.reason)
+            return "decision", _reasoned(say("log.retry", by=_q(event.by)), event.reason)
         case ev.Note():
-            by = f" ({event.by})" if event.by else ""
-            return "note", f"{event.kind.capitalize()}{by}: {event.text}"
+            kind = say(f"log.note.{event.kind}")
+            if event.by:
+                return "note", say("log.noted-by", kind=kind, by=_q(event.by), what=_q(event.text))
+            return "note", say("log.noted", kind=kind, what=_q(event.text))
         case _:
             return None
 
 
-def count(number: int, thing: str) -> str:
-    """Return ``1 step``, ``2 steps``."""
-    return f"{number} {thing}" + ("" if number == 1 else "s")
+def _asked(key: str, role: str, what: str) -> Phrase:
+    return say(f"{key}-of", role=_q(role), what=_q(what)) if role else say(key, what=_q(what))
 
 
-def _who(by: str, via: str) -> str:
-    return f"{by}, answer given beforehand" if via == "file" else by
+def _who(by: str, via: str) -> Value:
+    return say("log.beforehand", by=_q(by)) if via == "file" else _q(by)
 
 
-def _reasoned(text: str, reason: str) -> str:
-    return f"{text}: {reason.rstrip('.')}." if reason else f"{text}."
+def _reasoned(text: Phrase, reason: str) -> Phrase:
+    if not reason:
+        return say("log.sentence", text=text)
+    return say("log.reasoned", text=text, reason=_q(reason.rstrip(".")))
+
+
+def _q(text: str) -> Quote:
+    return Quote(text)

@@ -8,7 +8,7 @@ from datetime import datetime
 from drctl.core.duration import format_duration
 from drctl.core.events import Recorded
 from drctl.core.run import GOOD, Run, State, StepRun
-from drctl.report.entries import count, timeline_entries
+from drctl.report.entries import timeline_entries
 from drctl.report.timeline import ServiceTimes, Timeline, loss_stage, result_word, seconds
 
 
@@ -345,3 +345,8 @@ def _duration(value: float | None) -> str:
 
 def _minutes(value: float | None) -> str:
     return "an unknown time" if value is None else f"{value / 60:.0f} min"
+
+
+def count(number: int, thing: str) -> str:
+    """Return ``1 step``, ``2 steps``."""
+    return f"{number} {thing}" + ("" if number == 1 else "s")

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from pydantic import JsonValue
+
 from drctl.core import events as ev
 from drctl.core.events import Recorded
 from drctl.core.run import GOOD, Run, State, StepRun
@@ -70,9 +72,15 @@ class Timeline:
         return (last - self.began).total_seconds() if last and self.began else 0.0
 
     def clock(self, name: str) -> datetime | None:
-        """Return a stated instant: impact, detection, declaration or back-to-normal."""
+        """Return a stated instant: impact, detection, declaration or back-to-normal.
+
+        A note of that kind states it too, where nobody said more than an assumption when the run began.
+        """
         found = self.run.clocks.get(name)
-        return found.instant if found else None
+        if found is not None and found.source != "assumed":
+            return found.instant
+        noted = [note.instant or at for at, note in self.run.notes if note.kind == name != "impact"]
+        return noted[-1] if noted else found.instant if found else None
 
     @property
     def rto_start(self) -> datetime | None:
@@ -88,12 +96,12 @@ class Timeline:
         return [self._service(service, started.objectives) for service in started.services]
 
     def _service(self, service: ev.ServiceData, default: ev.ObjectivesData) -> ServiceTimes:
-        ends = [self._check_ended(step) for step in service.checks]
+        ends = [self._check_ended(step) for step in (*service.checks, *self.confirming(service.name))]
         restored = max((end for end in ends if end), default=None) if ends and all(ends) else None
         start = self.rto_start
         losses = [
             loss.seconds
-            for loss in self.run.losses
+            for loss in self.losses()
             if loss.service == service.name and loss.seconds is not None
         ]
         return ServiceTimes(
@@ -108,6 +116,30 @@ class Timeline:
     def _check_ended(self, step: str) -> datetime | None:
         record = self.run.steps.get(step)
         return record.ended if record is not None and record.state in GOOD else None
+
+    def confirming(self, service: str) -> list[str]:
+        """Return the manual steps whose success a service's recovery needs beside its checks."""
+        return [step.id for step in self.steps if step.planned and step.planned.confirms == service]
+
+    def losses(self) -> list[ev.LossData]:
+        """Return the losses with the recovery points really used, where a step told which one that was."""
+        return [self._really_lost(loss) for loss in self.run.losses]
+
+    def _really_lost(self, loss: ev.LossData) -> ev.LossData:
+        step = self.run.steps.get(loss.step or "")
+        point = _instant(step.outputs.get("recovery_point")) if step else None
+        if point is None or point == loss.recovery_point:
+            return loss
+        incident = loss.incident
+        lost = (incident - point).total_seconds() if incident else None
+        return loss.model_copy(update={"recovery_point": point, "seconds": lost})
+
+    def phases(self) -> dict[str, list[StepRun]]:
+        """Return the steps by phase, both in the runbook's order, prechecks left out."""
+        found: dict[str, list[StepRun]] = {}
+        for step in self.steps:
+            found.setdefault(step.planned.phase if step.planned else "", []).append(step)
+        return found
 
     def open_questions(self) -> list[StepRun]:
         """Return the steps nobody can vouch for: indeterminate, failed, skipped without their condition."""
@@ -171,6 +203,16 @@ def result_word(step: StepRun) -> str:
     if step.drift is not None:
         return "drifted"
     return step.state.value
+
+
+def _instant(value: JsonValue) -> datetime | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _zone(name: str) -> ZoneInfo:
