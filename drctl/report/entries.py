@@ -71,6 +71,8 @@ def _of_run(event: ev.EventData) -> tuple[Kind, Phrase] | None:
             )
         case ev.LossStated():
             worst = max((loss.seconds or 0.0 for loss in event.losses), default=0.0)
+            if len(event.losses) == 1:
+                return "run", say("log.loss-one", worst=Length(worst))
             return "run", say("log.loss", worst=Length(worst), volumes=_q(str(len(event.losses))))
         case ev.LockTaken() if event.took_over_from:
             return "run", say(

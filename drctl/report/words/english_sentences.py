@@ -164,6 +164,7 @@ ENGLISH_SENTENCES: Mapping[str, str] = {
     "deviation.no-go": "no-go",
     "log.started": "Run {run} begins in mode {mode}, by {user} on {host}.",
     "log.approved": "Plan approved by {by} ({how})",
+    "log.loss-one": "Data loss stated: up to {worst} over 1 volume.",
     "log.loss": "Data loss stated: up to {worst} over {volumes} volumes.",
     "log.taken-over": "Taken over by {by} on {host} from {before}.",
     "log.resumed": "Resumed by {by}",

@@ -164,6 +164,7 @@ FRENCH_SENTENCES: Mapping[str, str] = {
     "deviation.no-go": "no-go",
     "log.started": "Début de l’exécution {run}, mode {mode}, par {user} sur {host}.",
     "log.approved": "Plan approuvé par {by} ({how})",
+    "log.loss-one": "Perte de données annoncée\N{NO-BREAK SPACE}: jusqu’à {worst} sur 1 volume.",
     "log.loss": "Perte de données annoncée\N{NO-BREAK SPACE}: jusqu’à {worst} sur {volumes} volumes.",
     "log.taken-over": "Relais pris par {by} sur {host} après {before}.",
     "log.resumed": "Reprise par {by}",

@@ -62,8 +62,8 @@ def in_doubt() -> Story:
 
 @pytest.mark.parametrize("tell", [full, interrupted, refused, in_doubt])
 def test_the_log_is_the_golden_one(tell: Callable[[], Story]) -> None:
-    """``golden/NAME.md`` is what people read; after a wanted change, write what this shows there."""
-    golden = HERE / "golden" / f"{tell.__name__}.md"
+    """``incident/NAME.md`` is what people read; after a wanted change, write what this shows there."""
+    golden = HERE / "incident" / f"{tell.__name__}.md"
     assert render_incident(tell().records, "d" * 64) == golden.read_text()
 
 

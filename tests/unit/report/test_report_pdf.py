@@ -7,8 +7,8 @@ import re
 import warnings
 
 import pytest
-from report_journals import drill, failover, large
 from pypdf import PdfReader
+from report_journals import drill, failover, large
 
 from drctl.app.report import prepare
 
