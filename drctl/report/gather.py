@@ -68,26 +68,33 @@ def gather(
     started, began = timeline.run.started, timeline.began
     if started is None or began is None:
         raise ValueError("the journal has no beginning yet")
-    behind = background or Background()
-    chosen = kind or report_kind(started.mode)
     spans = watch(timeline)
+    chosen = kind or report_kind(started.mode)
+    return (
+        _report(timeline, spans, Chain(head, records[-1].seq + 1), chosen, background or Background()),
+        timeline,
+        spans,
+    )
+
+
+def _report(
+    timeline: Timeline, spans: Sequence[Span], chain: Chain, kind: Kind, behind: Background
+) -> Report:
+    started, began, run = timeline.run.started, timeline.began, timeline.run
+    assert started is not None and began is not None  # noqa: S101, PT018 - gather has looked
     steps = step_facts(timeline, critical_path(timeline), behind.expected)
-    notes = _notes(records)
+    notes = _notes(timeline.records)
     ledger = Ledger(segments(spans), timeline.clock("detection"), first_action(timeline))
-    horizon = timeline.ended or _last_event(records)
+    horizon = timeline.ended or _last_event(timeline.records)
     services = service_facts(timeline, ledger, horizon)
     times = _times(timeline, services, steps)
-    actions = _actions(started.run, records, behind)
+    actions = _actions(started.run, timeline.records, behind)
     proofs = (*proofs_of(timeline), *behind.proofs)
-    report = Report(
-        kind=chosen,
+    return Report(
+        kind=kind,
         origin=_origin(started, timeline),
-        state=timeline.run.finished.outcome
-        if timeline.run.finished
-        else "paused"
-        if timeline.run.paused
-        else "running",
-        paused_why=timeline.run.paused.why if timeline.run.paused else "",
+        state=run.finished.outcome if run.finished else "paused" if run.paused else "running",
+        paused_why=run.paused.why if run.paused and not run.finished else "",
         began=began,
         ended=timeline.ended,
         last=horizon,
@@ -99,16 +106,15 @@ def gather(
         steps=steps,
         prechecks=_prechecks(timeline),
         proofs=proofs,
-        decisions=decisions(records),
+        decisions=decisions(timeline.records),
         deviations=deviations(timeline, steps),
         notes=notes,
         actions=actions,
         previous=behind.previous,
         related=behind.related,
-        gaps=find_gaps(chosen, started.run, notes, times, actions, proofs),
-        chain=Chain(head, records[-1].seq + 1),
+        gaps=find_gaps(kind, started.run, notes, times, actions, proofs),
+        chain=chain,
     )
-    return report, timeline, spans
 
 
 def first_action(timeline: Timeline) -> datetime | None:

@@ -105,8 +105,14 @@ def impact(report: Report) -> Section:
         (("sheet.sites-hit", people(report, "sites")), ("sheet.patients", people(report, "patients"))),
     )
     return Section(
-        "section.impact", (services, sheet, noted(report.said("impact"), "impact"), loss_table(report))
+        "section.impact",
+        (services, sheet, noted(report.said("impact"), "impact"), loss_table(report), *_bound(report)),
     )
+
+
+def _bound(report: Report) -> tuple[Block, ...]:
+    stated = report.times.impact is not None and report.times.impact.source != "assumed"
+    return () if stated or not report.losses else (Paragraph(say("losses-bound"), "warn"),)
 
 
 def decisions(report: Report) -> Section:

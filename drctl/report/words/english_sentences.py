@@ -79,6 +79,7 @@ ENGLISH_SENTENCES: Mapping[str, str] = {
     "integrity.end": "The chain of hashes shows that no line was changed, moved or taken out. That none are missing at the end, only a head hash kept elsewhere can show.",
     "used.yes": "yes",
     "used.no": "no: the step did not run",
+    "losses-bound": "Nobody stated when the incident happened: losses are counted to the beginning of the run, an upper bound.",
     "no-losses": "The plan gave nothing up: no mirror had to be broken.",
     "no-deviations": "None: every step went as planned.",
     "no-related": "None known.",

@@ -79,6 +79,7 @@ FRENCH_SENTENCES: Mapping[str, str] = {
     "integrity.end": "La chaîne d’empreintes montre qu’aucune ligne n’a été modifiée, déplacée ou retirée. Seule une empreinte finale conservée ailleurs peut montrer qu’il n’en manque pas à la fin.",
     "used.yes": "oui",
     "used.no": "non\N{NO-BREAK SPACE}: l’étape n’a pas été exécutée",
+    "losses-bound": "Personne n’a indiqué l’instant de l’incident\N{NO-BREAK SPACE}: les pertes sont comptées jusqu’au début de l’exécution, ce qui est un majorant.",
     "no-losses": "Le plan n’abandonnait rien\N{NO-BREAK SPACE}: aucun miroir n’était à rompre.",
     "no-deviations": "Aucun\N{NO-BREAK SPACE}: chaque étape s’est déroulée comme prévu.",
     "no-related": "Aucune connue.",
