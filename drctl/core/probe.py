@@ -26,7 +26,7 @@ class Finding:
     """A probe's verdict, one line plus details.
 
     ``impossible`` marks a blocker that no decision can override (the volume does not exist): in
-    mode ``failover`` every other blocker is shown as a warning (facts/practice.md).
+    mode ``failover`` every other blocker is shown as a warning.
     """
 
     level: Level

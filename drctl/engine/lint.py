@@ -1,6 +1,6 @@
 """What is not wrong in a file, but would go wrong on the day.
 
-Errors: what the lost-site rule forbids. Warnings: what practice teaches (docs/explanation). Everything
+Errors: what the lost-site rule forbids. Warnings: what practice teaches. Everything
 here is static; nothing is contacted.
 """
 
