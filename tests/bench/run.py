@@ -321,8 +321,8 @@ def measure_journal(report: Report) -> None:
             "1 writer, an fsync per event": lambda: append_events(folder, 1, JOURNAL_EVENTS // 4),
             f"{WRITERS} writers, fsyncs shared": lambda: append_events(folder, WRITERS, JOURNAL_EVENTS),
         }
-        rates = in_turns(STEP_ROUNDS, runs)
-        sync = sync_seconds(folder)
+        rates = in_turns(STEP_ROUNDS, {**runs, "sync": lambda: sync_seconds(folder)})
+        sync = statistics.median(rates.pop("sync"))
     alone, shared = (statistics.median(rates[name]) for name in runs)
     report.say(
         "## Journal",
@@ -344,7 +344,7 @@ def measure_journal(report: Report) -> None:
 
 def describe_machine() -> str:
     cores = os.cpu_count()
-    return f"{cores} cores, {platform.system()} {platform.machine()}, CPython {platform.python_version()}, drctl {__version__}"
+    return f"{cores} cores, {platform.system()} {platform.machine()}, CPython {platform.python_version()}, drctl {__version__}, load {os.getloadavg()[0]:.1f} before"
 
 
 def describe_ansible() -> str:
