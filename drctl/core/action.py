@@ -11,11 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from drctl.core.problem import ProviderError
+
+if TYPE_CHECKING:
+    from drctl.core.bubble import Bubble
 
 
 class Reversibility(StrEnum):
@@ -129,10 +132,21 @@ class Control(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """An action as data: what a journal keeps to undo a step later; ``arguments`` are its ``with:``."""
+    """An action as data: what a journal keeps to undo a step later, what a drill does instead of a step.
+
+    ``arguments`` are its ``with:``; ``endpoint`` None means the one of the step it is for.
+    """
 
     uses: str
     arguments: Mapping[str, JsonValue]
+    endpoint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotExercised:
+    """A step that a drill does not do, not even in the bubble; ``reason`` completes "because …"."""
+
+    reason: str
 
 
 C = TypeVar("C")
@@ -201,3 +215,7 @@ class Action(BaseModel, Generic[C, S]):
     def undo(self, before: S, change: Change) -> Recipe | None:
         """Return the inverse action, None when there is none."""
         return None
+
+    def in_drill(self, bubble: Bubble) -> Recipe | NotExercised:
+        """Return what a drill does instead: an action with the same outputs, on the bubble's own objects."""
+        return NotExercised(f"{self.name} has no counterpart inside a bubble")

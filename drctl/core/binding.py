@@ -11,7 +11,18 @@ from typing import Any, Literal
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
-from drctl.core.action import Action, Change, Control, Handle, Missing, ObjectRef, Reversibility
+from drctl.core.action import (
+    Action,
+    Change,
+    Control,
+    Handle,
+    Missing,
+    NotExercised,
+    ObjectRef,
+    Recipe,
+    Reversibility,
+)
+from drctl.core.bubble import Bubble
 from drctl.core.clients import Clients
 from drctl.core.operation import Look, Operation, Seen
 from drctl.core.problem import DrctlError, Problem, ProviderError
@@ -98,6 +109,10 @@ class BoundAction(_Bound):
         with self.using(Access.READ) as client:
             return self.action.find_running(client, since)
 
+    def in_drill(self, bubble: Bubble) -> Recipe | NotExercised | None:
+        """Return what a drill does instead."""
+        return self.action.in_drill(bubble)
+
 
 @dataclass(frozen=True)
 class BoundProbe(_Bound):
@@ -133,6 +148,10 @@ class BoundProbe(_Bound):
     def find_running(self, since: datetime) -> Handle | None:
         """Return None: a probe starts no job."""
         return None
+
+    def in_drill(self, bubble: Bubble) -> Recipe | NotExercised | None:
+        """Return what a drill asks instead; None to ask this probe as it is."""
+        return self.probe.in_drill(bubble)
 
 
 def read_bulk(bound: Sequence[BoundAction]) -> list[Seen]:

@@ -9,7 +9,17 @@ from typing import Literal, Protocol, TypeAlias
 
 from pydantic import JsonValue
 
-from drctl.core.action import Change, Control, Handle, Missing, ObjectRef, Recipe, Reversibility
+from drctl.core.action import (
+    Change,
+    Control,
+    Handle,
+    Missing,
+    NotExercised,
+    ObjectRef,
+    Recipe,
+    Reversibility,
+)
+from drctl.core.bubble import Bubble
 from drctl.core.probe import Finding
 from drctl.core.problem import ProviderError
 
@@ -84,6 +94,10 @@ class Operation(Protocol):
 
     def find_running(self, since: datetime) -> Handle | None:
         """Return a job of an earlier attempt that is still at it; raise ``ProviderError``."""
+        ...
+
+    def in_drill(self, bubble: Bubble) -> Recipe | NotExercised | None:
+        """Return what a drill does instead; None (probes alone) to do it as it is; raise ``DrctlError``."""
         ...
 
 

@@ -169,4 +169,4 @@ def recipe_data(recipe: Recipe | None, endpoint: str | None) -> ev.RecipeData | 
     """Return an undo recipe as the journal keeps it."""
     if recipe is None:
         return None
-    return ev.RecipeData(uses=recipe.uses, arguments=recipe.arguments, endpoint=endpoint)
+    return ev.RecipeData(uses=recipe.uses, arguments=recipe.arguments, endpoint=recipe.endpoint or endpoint)
