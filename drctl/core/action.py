@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Final, Generic, Protocol, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
@@ -142,6 +142,14 @@ class Recipe:
     endpoint: str | None = None
 
 
+MARK: Final = "$mark"
+"""In a recipe that undoes a step: stands for the mark the step left on what it made (``Control.mark``)."""
+
+OUTPUT: Final = "$outputs."
+"""In such a recipe, ``$outputs.NAME`` stands for what the step put out in the end (an identity it could
+not know before); the argument is left out when the journal holds no end of the step."""
+
+
 @dataclass(frozen=True, slots=True)
 class NotExercised:
     """A step that a drill does not do, not even in the bubble; ``reason`` completes "because …"."""
@@ -213,7 +221,11 @@ class Action(BaseModel, Generic[C, S]):
         return self.foresee()
 
     def undo(self, before: S, change: Change) -> Recipe | None:
-        """Return the inverse action, None when there is none."""
+        """Return the inverse action, None when there is none.
+
+        Values may be ``MARK`` or begin with ``OUTPUT``: so an undo tells what this step made from
+        what was there before, or came later.
+        """
         return None
 
     def in_drill(self, bubble: Bubble) -> Recipe | NotExercised:
