@@ -60,24 +60,28 @@ def foreground(wanted: Wanted) -> Iterator[LabInfo]:
     Afterwards only the home of the runs made meanwhile is left of it, if there were any.
     """
     directory = Path(tempfile.mkdtemp(prefix="drctl-lab-"))
-    process, info = _launch(wanted, directory, detached=False)
+    process, info = _launch(wanted, directory, attached=True)
     try:
         yield info
     finally:
-        process.send_signal(signal.SIGTERM)
+        if process.stdin is not None:
+            process.stdin.close()
         process.wait()
         shutil.rmtree(directory / "estate" if (directory / "home").exists() else directory)
 
 
 def run_command(info: LabInfo, command: Sequence[str]) -> int:
-    """Run a command against a lab; return its exit status (128 + signal when it was killed)."""
-    variables = {**os.environ, **environment(info)}
+    """Run a command against a lab; return its exit status (128 + signal when it was killed).
+
+    Ctrl-C is the command's own affair; SIGTERM and SIGHUP are handed on to it, and the lab outlives it.
+    """
     try:
-        with _ignoring_interrupts():
-            status = subprocess.run(command, env=variables, check=False).returncode
+        process = subprocess.Popen(command, env={**os.environ, **environment(info)})
     except OSError as error:
         problem = Problem(code="command", summary=f"{command[0]}: {error.strerror}")
         raise DrctlError(problem) from error
+    with _handing_on(process):
+        status = process.wait()
     return status if status >= 0 else 128 - status
 
 
@@ -88,7 +92,7 @@ def up(wanted: Wanted, state: Path) -> LabInfo:
         problem = Problem(code="lab-up", summary=f"a lab is up, pid {running.pid}", hint="drctl lab down")
         raise DrctlError(problem, exit_code=ExitCode.LOCKED)
     state.mkdir(parents=True, exist_ok=True)
-    _, info = _launch(wanted, state, detached=True)
+    _, info = _launch(wanted, state, attached=False)
     (state / "lab.json").write_text(info.model_dump_json(indent=2))
     (state / "lab.json").chmod(0o600)
     return info
@@ -134,20 +138,26 @@ def ask(info: LabInfo, do: str, **order: JsonValue) -> dict[str, JsonValue]:
     return answer
 
 
-def _launch(wanted: Wanted, directory: Path, *, detached: bool) -> tuple[subprocess.Popen[str], LabInfo]:
+def _launch(wanted: Wanted, directory: Path, *, attached: bool) -> tuple[subprocess.Popen[str], LabInfo]:
     command = [sys.executable, "-m", "drctl.lab", "--inventory", str(wanted.inventory)]
     command += ["--directory", str(directory / "estate"), "--speed", str(wanted.speed)]
+    command += ["--attached"] if attached else []
     command += [part for fault in wanted.faults for part in ("--fault", fault)]
     with (directory / "lab.log").open("w") as log:
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
+            command,
+            stdin=subprocess.PIPE if attached else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            start_new_session=True,
         )
     assert process.stdout is not None  # noqa: S101 - a pipe was asked for
     line = process.stdout.readline()
     if not line:
         process.wait()
         said = (directory / "lab.log").read_text().strip()
-        if not detached:
+        if attached:
             shutil.rmtree(directory)
         raise DrctlError(Problem(code="lab", summary="the lab did not start", detail=said))
     process.stdout.close()
@@ -157,13 +167,15 @@ def _launch(wanted: Wanted, directory: Path, *, detached: bool) -> tuple[subproc
 
 
 @contextmanager
-def _ignoring_interrupts() -> Iterator[None]:
-    """Leave Ctrl-C to the command that runs in the foreground."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _handing_on(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    before = {signal.SIGINT: signal.signal(signal.SIGINT, signal.SIG_IGN)}
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        before[number] = signal.signal(number, lambda received, _: process.send_signal(received))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

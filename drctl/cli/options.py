@@ -41,7 +41,9 @@ Json: TypeAlias = Annotated[
 Plain: TypeAlias = Annotated[
     bool, typer.Option("--plain", help="One line per event; the default without a terminal.")
 ]
-NoColor: TypeAlias = Annotated[bool, typer.Option("--no-color", envvar="NO_COLOR", help="No colours.")]
+NoColor: TypeAlias = Annotated[
+    bool, typer.Option("--no-color", help="No colours, as with NO_COLOR set to anything.")
+]
 Yes: TypeAlias = Annotated[bool, typer.Option("--yes", help="Ask no confirmation; needs --reason.")]
 Reason: TypeAlias = Annotated[str, typer.Option("--reason", help="Why; journaled.", show_default=False)]
 AnswersFile: TypeAlias = Annotated[

@@ -101,7 +101,8 @@ class Asker:
                 self._over.add(question.step)
                 self._say(event)
                 return
-            self._write(f"  {text!r} is no answer. {_expected(question)}")
+            self._write(f"  {text!r} is no answer.")
+            self._write(f"  {_expected(question)}")
         if not self._closed.is_set():
             self._write(f"  {question.step} has been answered elsewhere.")
 

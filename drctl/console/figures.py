@@ -13,6 +13,7 @@ from drctl.console.board import Board, Life, Standing
 from drctl.core import events as ev
 from drctl.core.duration import format_duration
 from drctl.core.run import GOOD, Run, StepRun
+from drctl.report.timeline import loss_stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +120,19 @@ def rto_text(board: Board, now: datetime) -> str:
 
 def loss_text(run: Run) -> str:
     """Return the data loss stated, in one line."""
-    if not run.losses:
-        return "no data given up"
+    stage = loss_stage(run)
+    if stage == "none":
+        return "no data: no mirror had to be broken"
+    if stage == "spared":
+        return "no data: the run ended before a mirror was broken"
     known = [loss for loss in run.losses if loss.seconds is not None]
     if not known:
         return f"unknown on {len(run.losses)} volumes"
     worst = max(known, key=lambda loss: loss.seconds or 0.0)
     count = len(run.losses)
     volumes = f"worst of {count} volumes: {worst.volume}" if count > 1 else worst.volume
-    return f"up to {(worst.seconds or 0.0) / 60:.0f} min of data ({volumes})"
+    when = " once mirrors are broken" if stage == "ahead" else ""
+    return f"up to {(worst.seconds or 0.0) / 60:.0f} min of data{when} ({volumes})"
 
 
 def overdue_text(step: StepRun, now: datetime) -> str:
@@ -147,9 +152,10 @@ def question_text(step: StepRun) -> str:
     return one_line(step.gate.ask if step.gate else step.manual.do if step.manual else "")
 
 
-def answers(step: StepRun) -> str:
-    """Return the two words that answer a question."""
-    return "go|no-go" if step.gate else "done|failed"
+def answer_command(run: str, step: StepRun) -> str:
+    """Return the command that answers a question, without the answer: pasted unread, it is refused."""
+    words = "go or no-go" if step.gate else "done or failed"
+    return f"drctl answer {run} {shlex.quote(step.id)} …  # {words}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +212,7 @@ def next_commands(board: Board, life: Life) -> Iterator[str]:
     name = run.started.run
     for step in board.waiting:
         if step.decision is None:
-            yield f"drctl answer {name} {shlex.quote(step.id)} {answers(step)}"
+            yield answer_command(name, step)
     for step in board.troubled:
         if board.standing(step) in {"failed", "indeterminate"}:
             yield f"drctl retry {name} {shlex.quote(step.id)}"

@@ -180,4 +180,5 @@ def paint(rows: Sequence[Row]) -> Text:
 def _console(output: TextIO, *, color: bool) -> Console:
     from rich.console import Console  # noqa: PLC0415 - only where there is a terminal
 
-    return Console(file=output, no_color=not color, highlight=False, emoji=False, markup=False)
+    no_color = None if color else True  # None: rich heeds NO_COLOR, whatever it is set to
+    return Console(file=output, no_color=no_color, highlight=False, emoji=False, markup=False)

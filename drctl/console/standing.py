@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +11,7 @@ from pydantic import JsonValue
 
 from drctl.console.board import Board, Life, total
 from drctl.console.figures import (
-    answers,
+    answer_command,
     elapsed,
     first_due,
     loss_text,
@@ -209,7 +208,7 @@ def _question(step: StepRun, at: Standing) -> dict[str, JsonValue]:
         "seconds": _since(step, at.now),
         "deadline": _iso(deadline),
         "overdue": deadline is not None and at.now >= deadline,
-        "answer": f"drctl answer {at.run} {shlex.quote(step.id)} {answers(step)}",
+        "answer": answer_command(at.run, step),
     }
 
 

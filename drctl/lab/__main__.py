@@ -7,6 +7,7 @@ import json
 import signal
 import sys
 from pathlib import Path
+from threading import Event, Thread
 
 import yaml
 
@@ -23,6 +24,7 @@ def main() -> int:
         "--directory", type=Path, required=True, help="where to write the rendered copy and keys"
     )
     parser.add_argument("--speed", type=float, default=60.0, help="estate seconds per second")
+    parser.add_argument("--attached", action="store_true", help="end with the standard input")
     parser.add_argument("--fault", action="append", default=[], help="name[:target][:once], repeatable")
     options = parser.parse_args()
     try:
@@ -30,6 +32,8 @@ def main() -> int:
         lab = Lab(inventory, options.directory, options.speed, options.fault)
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: lab.stopped.set())
+        if options.attached:
+            Thread(target=_end_with_input, args=(lab.stopped,), daemon=True).start()
         with lab:
             print(json.dumps(lab.info()), flush=True)  # noqa: T201 - the one line that says it is ready
             lab.stopped.wait()
@@ -40,6 +44,13 @@ def main() -> int:
         sys.stderr.write(f"the lab cannot serve this inventory, check it first: {problem!r}\n")
         return 2
     return 0
+
+
+def _end_with_input(stopped: Event) -> None:
+    """Wait for the end of the standard input: whoever started this lab is gone, however it ended."""
+    while sys.stdin.buffer.read(1):
+        pass
+    stopped.set()
 
 
 if __name__ == "__main__":

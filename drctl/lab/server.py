@@ -123,6 +123,8 @@ class Lab:
     def stop(self) -> None:
         """Close everything; the files stay."""
         self._control.close()
+        if self.control.parent != self.directory.resolve():
+            self.control.parent.rmdir()
         self._close()
         self._block.release()
 

@@ -11,7 +11,7 @@ from drctl.core import events as ev
 from drctl.core.duration import format_duration
 from drctl.core.events import Recorded
 
-Kind: TypeAlias = Literal["run", "decision", "start", "result", "problem", "person", "note"]
+Kind: TypeAlias = Literal["run", "decision", "override", "start", "result", "problem", "person", "note"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ def timeline_entries(records: Sequence[Recorded]) -> list[TimelineEntry]:
         if isinstance(record.event, ev.StepPlanned) and record.event.precheck
     }
     rows = (_entry(record, prechecks) for record in records)
-    return [row for row in rows if row is not None]
+    return sorted((row for row in rows if row is not None), key=lambda row: row.at)
 
 
 def _entry(record: Recorded, prechecks: set[str]) -> TimelineEntry | None:
@@ -56,8 +56,8 @@ def _of_run(event: ev.EventData) -> tuple[Kind, str] | None:
             return "decision", _reasoned(f"Plan approved by {event.by} ({how})", event.reason)
         case ev.LossStated():
             worst = max((loss.seconds or 0.0 for loss in event.losses), default=0.0)
-            volumes = len(event.losses)
-            return "run", f"Data loss stated: up to {format_duration(worst)} over {volumes} volumes."
+            volumes = count(len(event.losses), "volume")
+            return "run", f"Data loss stated: up to {format_duration(worst)} over {volumes}."
         case ev.LockTaken() if event.took_over_from:
             return "run", f"Taken over by {event.owner} on {event.host} from {event.took_over_from}."
         case ev.RunResumed():
@@ -74,13 +74,13 @@ def _of_run(event: ev.EventData) -> tuple[Kind, str] | None:
 def _of_step(event: ev.EventData) -> tuple[Kind, str] | None:
     match event:
         case ev.StepStarted() if event.change is not None:
-            again = f" (attempt {event.attempt})" if event.attempt > 1 else ""
-            return "start", f"{event.change.summary}{again}."
+            again = f" again, attempt {event.attempt}" if event.attempt > 1 else ""
+            return "start", f"Starts{again}: {event.change.summary}."
         case ev.StepProgress() if event.override:
-            return "decision", f"Override used: {event.message}."
+            return "override", f"Override used: {event.message.rstrip('.')}."
         case ev.StepRetried():
             return "problem", f"{event.problem.summary}; trying again in {format_duration(event.delay)}."
-        case ev.StepFinished():
+        case ev.StepFinished() if event.how != "answered":  # the answer itself has its row
             return _finished(event)
         case ev.StepFailed():
             word = "Unproven" if event.tolerated else "Failed"
@@ -102,9 +102,8 @@ def _finished(event: ev.StepFinished) -> tuple[Kind, str]:
         "adopted": "Adopted: found done after an interruption",
         "unchanged": "Unchanged: already as wished",
         "observed": "Observed",
-        "answered": "Answered",
     }
-    summary = event.summary if event.how in {"observed", "answered"} else ""
+    summary = event.summary if event.how == "observed" else ""
     return "result", _reasoned(words[event.how], summary)
 
 
@@ -134,6 +133,11 @@ def _of_people(event: ev.EventData) -> tuple[Kind, str] | None:
             return "note", f"{event.kind.capitalize()}{by}: {event.text}"
         case _:
             return None
+
+
+def count(number: int, thing: str) -> str:
+    """Return ``1 step``, ``2 steps``."""
+    return f"{number} {thing}" + ("" if number == 1 else "s")
 
 
 def _who(by: str, via: str) -> str:

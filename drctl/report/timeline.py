@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from drctl.core import events as ev
@@ -62,6 +63,11 @@ class Timeline:
         """Return when the run finished, None while it has not."""
         finished = (r.at for r in self.records if isinstance(r.event, ev.RunFinished))
         return next(finished, None)
+
+    def lasted(self) -> float:
+        """Return the seconds from the beginning to the end, or to the last event so far."""
+        last = self.ended or self.run.last_at
+        return (last - self.began).total_seconds() if last and self.began else 0.0
 
     def clock(self, name: str) -> datetime | None:
         """Return a stated instant: impact, detection, declaration or back-to-normal."""
@@ -121,9 +127,25 @@ class Timeline:
         return total.total_seconds()
 
 
+LossStage: TypeAlias = Literal["none", "ahead", "real", "spared"]
+
+
+def loss_stage(run: Run) -> LossStage:
+    """Say what became of the stated loss: ``real`` once a step that gives data up has begun.
+
+    ``ahead`` while none has, ``spared`` when the run ended before, ``none`` when nothing was to be lost.
+    """
+    if not run.losses:
+        return "none"
+    steps = [run.steps.get(loss.step) if loss.step else None for loss in run.losses]
+    if any(step is None or step.change is not None for step in steps):
+        return "real"
+    return "spared" if run.finished is not None else "ahead"
+
+
 def is_open(step: StepRun) -> bool:
     """Say whether a step's result is not proven."""
-    if step.state in {State.FAILED, State.INDETERMINATE}:
+    if step.state in {State.FAILED, State.INDETERMINATE} or step.drift is not None:
         return True
     return step.skip is not None and step.skip.cause != "condition" and step.state is State.SKIPPED
 
@@ -146,6 +168,8 @@ def result_word(step: StepRun) -> str:
         return f"{word}, unproven" if step.tolerated else word
     if step.skip is not None and step.skip.cause == "condition":
         return "not needed"
+    if step.drift is not None:
+        return "drifted"
     return step.state.value
 
 

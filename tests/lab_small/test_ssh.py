@@ -221,7 +221,9 @@ def test_fault_reply_lost_comes_after_the_effect(lab, connect):
     lab.world.faults.add("reply-lost:dc-lyon:once")
     client = connect(lab.directory)
     assert run(client, "setspn -Q cifs/nas-pacs")[0] == 0
-    with contextlib.suppress(EOFError):  # seen instead, when the cut comes before the client's own end of file
+    with contextlib.suppress(
+        EOFError
+    ):  # seen instead, when the cut comes before the client's own end of file
         assert run(client, "setspn -S cifs/NAS-PACS CIFS-LYON")[0] == -1
     assert run(connect(lab.directory), "setspn -C cifs/NAS-PACS CIFS-LYON")[0] == 0
 

@@ -84,9 +84,9 @@ def start(tmp_path) -> Iterator[Callable[..., Vcsim]]:
         pytest.fail(".build/vcsim is missing: run `make peers`", pytrace=False)
     running: list[subprocess.Popen[str]] = []
 
-    def start(vms: int = 4, idle: str = "30m") -> Vcsim:
+    def start(vms: int = 4, idle: str = "30m", datacenters: int = 1) -> Vcsim:
         identity = make_identity(tmp_path, "vcsim")
-        command = [BINARY, "-vms", str(vms), "-idle", idle]
+        command = [BINARY, "-vms", str(vms), "-idle", idle, "-datacenters", str(datacenters)]
         command += ["-certificate", identity.certificate, "-key", identity.key]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         running.append(process)
@@ -179,7 +179,7 @@ def test_registrations_are_read_together(start):
         Reachable().observe(client)
         before = vcsim.requests()
         states = Register.read_many([registration(vm(number)) for number in range(50)], client)
-        assert vcsim.requests() - before <= 12
+        assert vcsim.requests() - before <= 15
     assert all(state.vm is not None and state.drs for state in states)
 
 
@@ -251,14 +251,17 @@ def test_card_moves_to_a_standard_and_to_a_distributed_network(start):
             assert after.nics[0].mac == before.nics[0].mac
 
 
-def test_registering_what_is_registered_elsewhere_says_so(start):
-    """vcsim answers AlreadyExists as vCenter does; drctl adds which file."""
-    with start().connect() as client:
-        action = registration(vm(0))
-        state = action.read(client)
-        assert state.vm is not None
-        wrong = action.model_copy(update={"datastore": "LocalDS_9"})
-        assert wrong.read(client).datastore is False
+def test_datastores_of_one_name_in_two_datacenters_are_told_apart(start):
+    with start(datacenters=2).connect() as client:
+        for number in (0, 1):
+            name = f"DC{number}_C0_RP0_VM0"
+            carry_out(PowerOff(vm=name), client)
+            carry_out(Unregister(vm=name), client)
+            carry_out(registration(name).model_copy(update={"pool": f"DC{number}_C0"}), client)
+        probe = Accessible(datastore=STORE, cluster="DC1_C0")
+        assert probe.judge(probe.observe(client)).level is not Level.BLOCKER
+        with pytest.raises(ProviderError, match="2 datastores are called LocalDS_0"):
+            VmxPresent(datastore=STORE, vmx="any/any.vmx").observe(client)
 
 
 def test_five_hundred_vms_at_once(start):

@@ -38,7 +38,9 @@ class Estate:
             "DRCTL_HOME": str(self.home / str(self.count)),
         }
 
-    def fail_over(self, runbook: Path, answers: Path, when: str = "never", at: int = 0) -> subprocess.Popen[str]:
+    def fail_over(
+        self, runbook: Path, answers: Path, when: str = "never", at: int = 0
+    ) -> subprocess.Popen[str]:
         """Start a failover in a child that dies at its ``at``-th write to the journal."""
         return self._start([str(CHILD), when, str(at), "failover", str(runbook), str(answers)])
 

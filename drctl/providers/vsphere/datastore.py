@@ -78,6 +78,7 @@ class MountNfs(Action[Vsphere, NfsState]):
         cluster = reads.find_cluster(clusters, self.cluster)
         if cluster is None:
             return NfsState(cluster_found=False, clusters=tuple(sorted(one.name for one in clusters)))
+        datastores = [one for one in datastores if one.center == cluster.center]
         mine = [one for one in datastores if reads.same_export(one, self.nfs_server, self.path)]
         others = [one for one in datastores if one.name == self.datastore and one not in mine]
         return NfsState(
@@ -175,7 +176,7 @@ class MountNfs(Action[Vsphere, NfsState]):
             control.override(
                 f"unmount {mount.datastore} on {host.name}", f"it is {mount.mode}, wanted {self.mode}"
             )
-            _remove(client, host.moref, host.name, _moref(client, self), mount.datastore)
+            _remove(client, host.moref, host.name, _moref(client, self, host.moref), mount.datastore)
         control.progress(f"mounting {self.export} on {host.name}")
         name = mount.datastore or self.datastore
         try:
@@ -268,7 +269,8 @@ class Unmount(Action[Vsphere, UnmountState]):
         cluster = reads.find_cluster(clusters, self.cluster)
         if cluster is None:
             return UnmountState(cluster_found=False, clusters=tuple(sorted(one.name for one in clusters)))
-        mine = reads.find_datastore(datastores, self.datastore)
+        near = [one for one in datastores if one.center == cluster.center]
+        mine = reads.find_datastore(near, self.datastore)
         if mine is None:
             return UnmountState(found=False)
         return UnmountState(
@@ -338,15 +340,15 @@ def _need_cluster(found: bool, name: str, present: Sequence[str]) -> None:  # no
         )
 
 
-def _moref(client: Vsphere, action: MountNfs) -> str:
+def _moref(client: Vsphere, action: MountNfs, host: str) -> str:
     for one in reads.read_datastores(client):
-        if reads.same_export(one, action.nfs_server, action.path):
+        if host in one.mounts and reads.same_export(one, action.nfs_server, action.path):
             return one.moref
     return ""
 
 
 def _refresh(client: Vsphere, mount: HostMount, action: MountNfs) -> None:
-    moref = _moref(client, action)
+    moref = _moref(client, action, mount.host.moref)
     client.change(
         f"refreshing {mount.datastore}", lambda wire: wire.ref("Datastore", moref).RefreshDatastore()
     )

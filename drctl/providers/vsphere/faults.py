@@ -47,6 +47,9 @@ def message_of(fault: Any) -> str:
     texts = [getattr(fault, "msg", None) or ""]
     texts += [cause.message or "" for cause in getattr(fault, "faultMessage", None) or ()]
     said = [text.strip() for text in dict.fromkeys(texts) if text.strip()]
+    reason = getattr(fault, "reason", None)
+    if isinstance(reason, str) and reason and reason not in said:
+        said.append(reason)
     privilege = getattr(fault, "privilegeId", None)
     if privilege:
         said.append(f"privilege {privilege}")

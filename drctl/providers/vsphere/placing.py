@@ -1,13 +1,12 @@
-"""Where a VM's entry goes: the reads and the calls behind registering and unregistering."""
+"""Where a VM's entry is and goes: the reads behind registering and unregistering."""
 
 from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from drctl.core.action import Control
 from drctl.core.problem import ProviderError
 from drctl.providers.vsphere import entries, reads
 from drctl.providers.vsphere.client import Row, Vsphere
@@ -15,7 +14,7 @@ from drctl.providers.vsphere.faults import refuse
 from drctl.providers.vsphere.model import DiskSeen, HostSeen, RegisteredVm, RegisterState, VmEntry
 
 if TYPE_CHECKING:
-    from drctl.providers.vsphere.session import Wire
+    pass
 
 
 PATH = "summary.config.vmPathName"
@@ -42,18 +41,7 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Completion:
-    """What one reconfiguration does to a VM just registered."""
-
-    vm: RegisteredVm
-    name: str
-    disks: Mapping[int, str]
-    eject: int | None
-    mark: str
-
-
-@dataclass(frozen=True)
-class _Estate:
+class Estate:
     """Everything read once for many registrations."""
 
     clusters: list[reads.ClusterSeen]
@@ -66,6 +54,13 @@ class _Estate:
     def known(self) -> Mapping[str, bool]:
         """Return datastore names and whether they are accessible."""
         return {one.name: one.accessible for one in self.datastores}
+
+    def within(self, center: str, found: Mapping[str, Row]) -> Estate:
+        """Return what of it lies in one datacenter; names repeat between datacenters."""
+        stores = [one for one in self.datastores if one.center == center]
+        away = {one.moref for one in self.datastores} - {one.moref for one in stores}
+        vms = [vm for vm in self.vms if not _stores_of(found[vm.moref]) & away]
+        return replace(self, datastores=stores, vms=vms)
 
     def place(self, pool: str) -> tuple[reads.ClusterSeen, str] | None:
         """Return the cluster and the pool's id for ``pool`` or ``cluster/pool``."""
@@ -92,8 +87,8 @@ class _Estate:
         return tuple(sorted(names - {"Resources"}))
 
 
-def _read_estate(client: Vsphere) -> _Estate:
-    return _Estate(
+def _read_estate(client: Vsphere) -> Estate:
+    return Estate(
         clusters=reads.read_clusters(client),
         hosts=reads.read_hosts(client),
         pools=client.rows("ResourcePool", ["name", "owner"]),
@@ -108,28 +103,44 @@ def read_register(client: Vsphere, wishes: Sequence[Wish]) -> list[RegisterState
     names, paths = {wish.vm for wish in wishes}, {wish.path for wish in wishes}
     every = client.rows("VirtualMachine", ["name", PATH])
     keys = [row.id for row in every if row.text("name") in names or row.text(PATH) in paths]
-    found = client.rows_of("VirtualMachine", keys, (*entries.ENTRY, *entries.DETAIL))
+    found = client.rows_of("VirtualMachine", keys, (*entries.ENTRY, *entries.DETAIL, "datastore"))
     details = {row.id: row for row in found}
     estate = replace(estate, vms=[entries.entry(row) for row in found])
-    files = _Files(client, estate)
-    registered = {vm.path for vm in estate.vms}
-    files.prepare([wish for wish in wishes if wish.path not in registered])
-    return [reads.outcome(_compose, wish, estate, details, files) for wish in wishes]
+    centers = {cluster.center for cluster in estate.clusters} or {""}
+    parts = {center: estate.within(center, details) for center in centers}
+    files = {center: _Files(client, part) for center, part in parts.items()}
+
+    def compose(wish: Wish) -> RegisterState:
+        place = estate.place(wish.pool)
+        center = place[0].center if place else min(centers)
+        return _compose(wish, place, parts[center], details, files[center])
+
+    for center, part in parts.items():
+        registered = {vm.path for vm in part.vms}
+        files[center].prepare([wish for wish in wishes if wish.path not in registered])
+    return [reads.outcome(compose, wish) for wish in wishes]
+
+
+def _stores_of(row: Row) -> set[str]:
+    return {reads.identity(store) for store in row.values.get("datastore") or ()}
 
 
 def read_registered(client: Vsphere, wish: Wish, moref: str) -> RegisteredVm:
     """Return a VM just registered, with its details; raise ``ProviderError`` when it is gone again."""
-    rows = client.rows_of("VirtualMachine", [moref], (*entries.ENTRY, *entries.DETAIL))
+    rows = client.rows_of("VirtualMachine", [moref], (*entries.ENTRY, *entries.DETAIL, "datastore"))
     if not rows:
         raise refuse("vm-vanished", f"{wish.vm} was registered and is gone again")
-    estate = _Estate([], {}, [], reads.read_datastores(client), [])
+    stores = reads.read_datastores(client)
+    centers = {one.center for one in stores if one.moref in _stores_of(rows[0])}
+    near = [one for one in stores if one.center in centers or not centers]
+    estate = Estate([], {}, [], near, [])
     return _detail(entries.entry(rows[0]), rows[0], wish, estate.known, _Files(client, estate))
 
 
 class _Files:
     """Looks into datastores, each folder once; folders shared by many VMs cost one search."""
 
-    def __init__(self, client: Vsphere, estate: _Estate) -> None:
+    def __init__(self, client: Vsphere, estate: Estate) -> None:
         self._client = client
         self._stores = {one.name: one for one in estate.datastores}
         self._seen: dict[tuple[str, str], frozenset[str]] = {}
@@ -155,9 +166,14 @@ class _Files:
         return name in self._seen[key]
 
 
-def _compose(wish: Wish, estate: _Estate, details: Mapping[str, Row], files: _Files) -> RegisterState:
+def _compose(
+    wish: Wish,
+    place: tuple[reads.ClusterSeen, str] | None,
+    estate: Estate,
+    details: Mapping[str, Row],
+    files: _Files,
+) -> RegisterState:
     store = reads.find_datastore(estate.datastores, wish.datastore)
-    place = estate.place(wish.pool)
     vm, stale = _entries(wish, estate.vms)
     usable = store is not None and store.accessible
     return RegisterState(
@@ -279,127 +295,3 @@ def _folder_path(folder: str, folders: list[Row]) -> str:
         parts.insert(0, by_id[folder].text("name"))
         folder = above
     return "/".join(parts)
-
-
-# --- calls ------------------------------------------------------------------------------------
-
-
-def register(client: Vsphere, wish: Wish, folder: str, control: Control) -> str:
-    """Register a VM and return its id; the folder is made when it is missing."""
-    estate = _Estate(reads.read_clusters(client), {}, client.rows("ResourcePool", ["name", "owner"]), [], [])
-    place = estate.place(wish.pool)
-    if place is None:
-        raise refuse("no-pool", f"this vCenter has no resource pool or cluster {wish.pool}")
-    cluster, pool = place
-    hosts = reads.read_hosts(client) if wish.host else {}
-    host = next((key for key, one in hosts.items() if one.name == wish.host), None)
-    target = ensure_folder(client, cluster, folder)
-    template = wish.vmx.endswith(".vmtx")
-
-    def issue(wire: Wire) -> Any:
-        return wire.ref("Folder", target).RegisterVM_Task(
-            path=wish.path,
-            name=wish.vm,
-            asTemplate=template,
-            pool=None if template else wire.ref("ResourcePool", pool),
-            host=wire.ref("HostSystem", host) if host else None,
-        )
-
-    return reads.identity(client.run(f"registering {wish.vm} from {wish.path}", issue, control))
-
-
-def ensure_folder(client: Vsphere, cluster: reads.ClusterSeen, path: str) -> str:
-    """Return the id of a VM folder of the cluster's datacenter, made part by part where missing."""
-    here = _vm_folder(client, cluster)
-    for part in filter(None, path.split("/")):
-        here = _child_folder(client, here, part) or _make_folder(client, here, part)
-    return here
-
-
-def _vm_folder(client: Vsphere, cluster: reads.ClusterSeen) -> str:
-    """Return the VM folder of the datacenter a cluster is in."""
-    centers = {row.id: row for row in client.rows("Datacenter", ["name", "vmFolder"])}
-    parents = {row.id: reads.identity(row.values.get("parent")) for row in client.rows("Folder", ["parent"])}
-    above = cluster.parent
-    while above in parents:
-        above = parents[above]
-    if above not in centers:
-        raise refuse("no-datacenter", f"cluster {cluster.name} is in no datacenter")
-    return reads.identity(centers[above].values.get("vmFolder"))
-
-
-def _child_folder(client: Vsphere, parent: str, name: str) -> str:
-    """Return the id of the folder of that name in a folder, empty when there is none."""
-
-    def find(wire: Wire) -> Any:
-        return wire.content.searchIndex.FindChild(wire.ref("Folder", parent), name)
-
-    child = client.read(f"looking for folder {name}", find)
-    if child is not None and type(child).__name__ != "vim.Folder":
-        raise refuse("name-taken", f"{name} is no folder but a {type(child).__name__.rpartition('.')[2]}")
-    return reads.identity(child)
-
-
-def _make_folder(client: Vsphere, parent: str, name: str) -> str:
-    try:
-        made = client.change(
-            f"making folder {name}", lambda wire: wire.ref("Folder", parent).CreateFolder(name)
-        )
-        return reads.identity(made)
-    except ProviderError as error:
-        found = _child_folder(client, parent, name)  # another step may have made it in the meantime
-        if error.problem.code != "vsphere-duplicate-name" or not found:
-            raise
-        return found
-
-
-def unregister(client: Vsphere, moref: str, name: str) -> None:
-    """Take a VM out of the inventory; its files stay."""
-    client.change(f"unregistering {name}", lambda wire: wire.ref("VirtualMachine", moref).UnregisterVM())
-
-
-def complete(client: Vsphere, wish: Completion, control: Control) -> None:
-    """Reconfigure once: identity kept, disks and ISO repaired, the mark in the annotation."""
-    rows = client.rows_of(
-        "VirtualMachine", [wish.vm.moref], ["config.changeVersion", "config.hardware.device"]
-    )
-    if not rows:
-        raise refuse("vm-vanished", f"{wish.name} is gone")
-    row = rows[0]
-
-    def issue(wire: Wire) -> Any:
-        return wire.ref("VirtualMachine", wish.vm.moref).ReconfigVM_Task(_spec(wire, wish, row))
-
-    client.run(f"completing {wish.name}", issue, control)
-
-
-def _spec(wire: Wire, wish: Completion, row: Row) -> Any:
-    vim = wire.vim
-    changes = []
-    for device in row.values.get("config.hardware.device") or ():
-        if device.key in wish.disks:
-            device.backing.fileName = wish.disks[device.key]
-            device.backing.datastore = None
-        elif device.key == wish.eject:
-            device.backing = vim.vm.device.VirtualCdrom.RemotePassthroughBackingInfo(
-                deviceName="", exclusive=False
-            )
-            if device.connectable is not None:
-                device.connectable.startConnected = False
-                device.connectable.connected = False
-        else:
-            continue
-        changes.append(vim.vm.device.VirtualDeviceSpec(operation="edit", device=device))
-    return vim.vm.ConfigSpec(
-        changeVersion=row.text("config.changeVersion") or None,
-        name=wish.name if wish.name != wish.vm.name else None,
-        extraConfig=[vim.option.OptionValue(key="uuid.action", value="keep")],
-        annotation=marked(wish.vm.annotation, wish.mark),
-        deviceChange=changes,
-    )
-
-
-def marked(annotation: str, mark: str) -> str:
-    """Return an annotation with the mark as its last line, in place of an earlier run's mark."""
-    lines = [line for line in annotation.splitlines() if not line.startswith("drctl:")]
-    return "\n".join([*lines, mark])

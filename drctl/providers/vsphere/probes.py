@@ -123,7 +123,8 @@ class Accessible(Probe[Vsphere]):
         cluster = reads.find_cluster(clusters, self.cluster)
         if cluster is None:
             return Observation({"clusters": [*sorted(one.name for one in clusters)]})
-        store = reads.find_datastore(reads.read_datastores(client), self.datastore)
+        near = [one for one in reads.read_datastores(client) if one.center == cluster.center]
+        store = reads.find_datastore(near, self.datastore)
         if store is None:
             return Observation({"exists": False, "hosts": {}})
         hosts: dict[str, JsonValue] = {}

@@ -31,6 +31,8 @@ class ClusterSeen:
     drs: bool
     parent: str = ""
     """Id of the folder it is in."""
+    center: str = ""
+    """Id of its datacenter; empty when the vCenter has one only."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class DatastoreSeen:
     path: str
     mounts: Mapping[str, tuple[bool, str]]
     """Host id to (accessible, access mode)."""
+    center: str = ""
+    """Id of its datacenter; empty when the vCenter has one only."""
     browser: Any = field(repr=False, compare=False, default=None)
 
     @property
@@ -60,6 +64,9 @@ def identity(value: Any) -> str:
 def read_clusters(client: Vsphere) -> list[ClusterSeen]:
     """Return every cluster, and every host outside one."""
     rows = client.rows("ComputeResource", ["name", "host", "resourcePool", "configurationEx", "parent"])
+    centers = client.rows("Datacenter", ["datastore"])
+    folders = client.rows("Folder", ["parent"]) if len(centers) > 1 else []
+    above = {row.id: identity(row.values.get("parent")) for row in folders}
     return [
         ClusterSeen(
             name=row.text("name"),
@@ -68,9 +75,17 @@ def read_clusters(client: Vsphere) -> list[ClusterSeen]:
             root_pool=identity(row.values.get("resourcePool")),
             drs=_drs(row.values.get("configurationEx")),
             parent=identity(row.values.get("parent")),
+            center=_top(identity(row.values.get("parent")), above) if above else "",
         )
         for row in rows
     ]
+
+
+def _top(folder: str, above: Mapping[str, str]) -> str:
+    """Return what the topmost folder is in: a datacenter."""
+    while folder in above:
+        folder = above[folder]
+    return folder
 
 
 def _drs(configuration: Any) -> bool:
@@ -93,12 +108,17 @@ def read_hosts(client: Vsphere) -> dict[str, HostSeen]:
 
 
 def read_datastores(client: Vsphere) -> list[DatastoreSeen]:
-    """Return every datastore."""
+    """Return every datastore; its name is unique in its datacenter only."""
     paths = ["name", "summary.accessible", "info", "host", "browser"]
-    return [_datastore(row) for row in client.rows("Datastore", paths)]
+    rows = client.rows("Datastore", paths)
+    centers = client.rows("Datacenter", ["datastore"])
+    if len(centers) < 2:
+        return [_datastore(row, "") for row in rows]
+    home = {identity(one): row.id for row in centers for one in row.values.get("datastore") or ()}
+    return [_datastore(row, home.get(row.id, "")) for row in rows]
 
 
-def _datastore(row: Row) -> DatastoreSeen:
+def _datastore(row: Row, center: str) -> DatastoreSeen:
     nas = getattr(row.values.get("info"), "nas", None)
     mounts = {
         identity(mount.key): (mount.mountInfo.accessible is not False, str(mount.mountInfo.accessMode))
@@ -112,6 +132,7 @@ def _datastore(row: Row) -> DatastoreSeen:
         server=str(nas.remoteHost or "") if nas else "",
         path=str(nas.remotePath or "") if nas else "",
         mounts=mounts,
+        center=center,
         browser=row.values.get("browser"),
     )
 

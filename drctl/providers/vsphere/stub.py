@@ -83,6 +83,7 @@ class Stub(SoapAdapter.SoapStubAdapter):
         self._pins = pinned_certificates(endpoint.certificate_file) if endpoint.certificate_file else None
         self._used: weakref.WeakSet[HTTPConnection] = weakref.WeakSet()
         self._call = threading.local()
+        self._over = False
 
     def InvokeMethod(self, mo: Any, info: Any, args: Any, outerStub: Any = None) -> Any:  # noqa: N802, N803 - pyVmomi's names
         """Send a call unless it would change something over a read-only connection."""
@@ -120,9 +121,18 @@ class Stub(SoapAdapter.SoapStubAdapter):
         return connection
 
     def hang_up(self) -> None:
-        """Close the idle connections."""
+        """Close the idle connections now, and those in use when they come back."""
+        self._over = True
         drop: Any = self.DropConnections
         drop()
+
+    def ReturnConnection(self, conn: HTTPConnection) -> None:  # noqa: N802 - pyVmomi's name
+        """Keep a connection for the next call, unless all is over."""
+        if self._over:
+            conn.close()
+            return
+        give_back: Any = super().ReturnConnection
+        give_back(conn)
 
     def _check_pin(self, connection: HTTPSConnection) -> None:
         """Hold the peer to the very certificate pinned, not to one that the pinned one signed."""
@@ -194,7 +204,7 @@ def _negotiate(endpoint: VsphereEndpoint, stub: Stub) -> str:
 
 def unreachable(endpoint: VsphereEndpoint, error: Exception) -> ProviderError:
     """Return the error for a connection that could not be made; nothing was sent."""
-    place = f"{endpoint.host}:{endpoint.port}"
+    place = f"{endpoint.name} ({endpoint.host}:{endpoint.port})"
     if isinstance(error, ssl.SSLCertVerificationError):
         return ProviderError(
             Problem(
@@ -214,7 +224,7 @@ def unreachable(endpoint: VsphereEndpoint, error: Exception) -> ProviderError:
     else:
         why = _words(error)
     return ProviderError(
-        Problem(code="unreachable", summary=f"cannot reach {place}: {why}", endpoint=endpoint.name),
+        Problem(code="unreachable", summary=f"{place} cannot be reached: {why}", endpoint=endpoint.name),
         transient=True,
         unreachable=True,
     )

@@ -22,7 +22,7 @@ from drctl.core.action import (
     Reversibility,
 )
 from drctl.core.problem import ProviderError
-from drctl.providers.vsphere import placing, reads, running
+from drctl.providers.vsphere import placing, reads, registering, running
 from drctl.providers.vsphere.client import Vsphere
 from drctl.providers.vsphere.faults import refuse
 from drctl.providers.vsphere.model import DiskSeen, RegisteredVm, RegisterState, VmEntry
@@ -187,7 +187,7 @@ class Register(Action[Vsphere, RegisterState]):
         disks = {disk.key: self._resolve(disk) for disk in vm.disks if not disk.resolved}
         eject = vm.image.key if vm.image is not None and not vm.image.resolved else None
         control.progress(f"completing {self.vm}: uuid.action=keep" + _repairs(vm, disks, eject))
-        placing.complete(client, placing.Completion(vm, self.vm, disks, eject, control.mark), control)
+        registering.complete(client, registering.Completion(vm, self.vm, disks, eject, control.mark), control)
 
     def _register(self, client: Vsphere, now: RegisterState, control: Control) -> RegisteredVm:
         host = self._choose_host(now)
@@ -197,12 +197,12 @@ class Register(Action[Vsphere, RegisterState]):
                 f"unregister {stale.moref} ({stale.path})",
                 f"the {stale.connection} entry bears the name {self.vm}",
             )
-            placing.unregister(client, stale.moref, stale.name)
+            registering.unregister(client, stale.moref, stale.name)
             client.remember(self.vm, None)
         if host is not None and self.host is None:
             control.progress(f"DRS is off for {self.pool}: registering {self.vm} on {host}")
         try:
-            moref = placing.register(client, self.wish(host), self.folder, control)
+            moref = registering.register(client, self.wish(host), self.folder, control)
         except ProviderError as error:
             taken = error.problem.code in ("vsphere-already-exists", "vsphere-duplicate-name")
             again = self.read(client) if taken else now
@@ -275,7 +275,7 @@ class Unregister(Action[Vsphere, VmEntry]):
         now = self.read(client)
         if self.diff(now) is None:
             return
-        placing.unregister(client, now.moref, self.vm)
+        registering.unregister(client, now.moref, self.vm)
         client.remember(self.vm, None)
 
     def undo(self, before: VmEntry, change: Change) -> Recipe | None:

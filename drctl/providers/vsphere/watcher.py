@@ -134,9 +134,11 @@ class Watcher:
             self._closing = True
             self._state.notify_all()
             thread = self._thread
-        if thread is not None:
+        for _ in range(10):  # a nudge that comes too early is lost
+            if thread is None or not thread.is_alive():
+                break
             self._nudge()
-            thread.join(timeout=2)
+            thread.join(timeout=0.2)
         if self._stub is not None:
             self._stub.hang_up()
 

@@ -17,8 +17,9 @@ from drctl.core.secret import Secret
 from drctl.providers.vsphere.faults import explain, message_of
 from drctl.providers.vsphere.guest import SetIp
 from drctl.providers.vsphere.model import GuestState, RegisterState
-from drctl.providers.vsphere.placing import marked, tail
+from drctl.providers.vsphere.placing import tail
 from drctl.providers.vsphere.reads import split_path
+from drctl.providers.vsphere.registering import marked
 from drctl.providers.vsphere.vm import Register
 
 MAC = "00:00:00:00:00:00"  # the loopback interface of the machine the tests run on

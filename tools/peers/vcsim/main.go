@@ -26,6 +26,7 @@ func main() {
 	listen := flag.String("listen", "127.0.0.1:0", "address and port")
 	vms := flag.Int("vms", 2, "virtual machines in the cluster")
 	hosts := flag.Int("hosts", 3, "hosts in the cluster")
+	datacenters := flag.Int("datacenters", 1, "datacenters, each with such a cluster")
 	user := flag.String("user", "drctl", "user name")
 	password := flag.String("password", "vcsim", "password")
 	certificate := flag.String("certificate", "", "PEM file with the server's certificate")
@@ -37,6 +38,7 @@ func main() {
 	simulator.SessionIdleTimeout = *idle
 	model := simulator.VPX()
 	defer model.Remove()
+	model.Datacenter = *datacenters
 	model.Host = 0
 	model.ClusterHost = *hosts
 	model.Machine = *vms
