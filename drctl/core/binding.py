@@ -179,8 +179,15 @@ class ProviderBinder:
         self._clients = clients
         self._resolve = resolve
 
-    def bind(self, uses: str, endpoint: str | None, arguments: Mapping[str, JsonValue]) -> Operation:
-        """Bind; raise ``DrctlError`` with every problem of the arguments."""
+    def bind(
+        self,
+        uses: str,
+        endpoint: str | None,
+        arguments: Mapping[str, JsonValue],
+        *,
+        as_is: bool = False,
+    ) -> Operation:
+        """Bind as written; raise ``DrctlError`` with every problem of the arguments."""
         model = self._registry.find(uses)
         if model is None:
             raise DrctlError(Problem(code="unknown-action", summary=f"no action or probe is called {uses!r}"))

@@ -91,6 +91,7 @@ class StepPlanned(EventData):
     on_error: str = "stop"
     confirms: str | None = None
     precheck: bool = False
+    instead_of: str | None = None
 
 
 class ClockSet(EventData):

@@ -53,6 +53,8 @@ class StepRun:
     tolerated: bool = False
     unreachable: bool = False
     skip: ev.StepSkipped | None = None
+    not_exercised: str = ""
+    """Why a drill left it out."""
     gate: ev.GateOpened | None = None
     manual: ev.ManualOpened | None = None
     decision: ev.GateAnswered | ev.ManualRecorded | None = None
@@ -196,6 +198,7 @@ def _fold_end(run: Run, step: StepRun, event: ev.EventData, at: datetime) -> Non
             step.skip = event
         case ev.StepNotExercised():
             _end(step, State.NOT_EXERCISED, at)
+            step.not_exercised = event.reason
         case _:
             _fold_person(run, step, event, at)
 
