@@ -12,6 +12,7 @@ from datetime import datetime
 from drctl.lab.model_compute import Datastore, Host, Network, Nic, Task, VCenter, Vm
 from drctl.lab.model_storage import (
     Aggregate,
+    CifsSession,
     Cluster,
     ExportPolicy,
     ExportRule,
@@ -28,6 +29,7 @@ from drctl.lab.model_storage import (
 __all__ = [
     "Aggregate",
     "Application",
+    "CifsSession",
     "Cluster",
     "Datastore",
     "DnsService",

@@ -6,7 +6,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from drctl.core.provider import Access, AnyAction, AnyProbe, Endpoint
-from drctl.providers.ontap import cifs, exports, network, probes, probes_nas, snapmirror, volumes
+from drctl.providers.ontap import (
+    cifs,
+    copies,
+    exports,
+    network,
+    probes,
+    probes_nas,
+    removal,
+    snapmirror,
+    volumes,
+)
 from drctl.providers.ontap.client import Client
 from drctl.providers.ontap.model import OntapEndpoint
 
@@ -15,6 +25,8 @@ _ACTIONS: tuple[type[AnyAction], ...] = (
     snapmirror.Break,
     volumes.Mount,
     volumes.Unmount,
+    copies.Clone,
+    removal.DeleteClone,
     exports.Export,
     network.StartSvm,
     network.StopSvm,

@@ -17,12 +17,16 @@ from drctl.core.action import (
     Field,
     Handle,
     Missing,
+    NotExercised,
     ObjectRef,
+    Recipe,
     Reversibility,
 )
+from drctl.core.bubble import Bubble
 from drctl.core.duration import Duration
 from drctl.core.problem import Problem, ProviderError
 from drctl.providers.ontap.client import Client
+from drctl.providers.ontap.copies import clone_in_bubble
 from drctl.providers.ontap.mirrors import MirrorState, read_mirror, read_mirrors
 from drctl.providers.ontap.model import Mirror, split_path
 from drctl.providers.ontap.promotion import Promotion
@@ -68,6 +72,10 @@ class Quiesce(_OnMirror):
     name: ClassVar[str] = "ontap.snapmirror.quiesce"
 
     timeout: Duration = 60.0
+
+    def in_drill(self, bubble: Bubble) -> Recipe | NotExercised:
+        """Leave it: replication goes on while a drill runs."""
+        return NotExercised(f"the mirror to {self.destination} goes on replicating")
 
     def touches(self) -> frozenset[ObjectRef]:
         """Name the mirror."""
@@ -143,6 +151,11 @@ class Break(_OnMirror):
     def apply(self, client: Client, change: Change, control: Control) -> None:
         """Quiesce (bounded), abort a transfer that cannot end, break; override last."""
         Promotion(client, control, self.destination, self.quiesce_timeout, self.override).run()
+
+    def in_drill(self, bubble: Bubble) -> Recipe | NotExercised:
+        """Clone the newest replicated snapshot, with an export policy of the clone's own."""
+        svm, volume = split_path(self.destination)
+        return clone_in_bubble(bubble, svm, volume)
 
     def foresee(self) -> Mapping[str, JsonValue]:
         """The path's two halves."""

@@ -31,6 +31,11 @@ def export(volume, clients=HOSTS, policy="esx", **more):
     return at_lyon("ontap.volume.export", arguments, **more)
 
 
+def clone(volume="ris_vm_dr", name="ris_vm_dr_drill", **more):
+    arguments = {"svm": "svm_dr", "parent": volume, "clone": name, "policy": name}
+    return at_lyon("ontap.volume.clone", arguments, **more)
+
+
 def share(right, **more):
     acl = [{"who": SERVICE, "access": right}]
     arguments = {"svm": "svm_dr", "share": "IMAGES", "path": "/pacs_images", "acl": acl}
@@ -62,6 +67,11 @@ def _read_only_rule():
     return ExportRule(1, ["0.0.0.0/0"], rw=["never"], superuser=["none"])
 
 
+def delete_clone(**more):
+    arguments = {"svm": "svm_dr", "volume": "ris_vm_dr_drill", "parent": "ris_vm_dr"}
+    return at_lyon("ontap.volume.delete_clone", arguments | {"policy": "ris_vm_dr_drill"}, **more)
+
+
 IMAGES_MOUNTED = mount("pacs_images_dr", "/pacs_images")
 
 EXAMPLES = [
@@ -76,6 +86,9 @@ EXAMPLES = [
         {"svm": "svm_dr", "volume": "ris_vm_dr"},
         after=(mount("ris_vm_dr", "/ris_vm"),),
     ),
+    clone(),
+    delete_clone(after=(clone(),), undone=False),
+    delete_clone(after=(clone(), mount("ris_vm_dr_drill", "/drill_ris_vm")), undone=False, variant="mounted"),
     export("ris_db_dr"),
     export("ris_vm_dr", policy="radiology", after=(export("ris_db_dr", policy="radiology"),), variant="new"),
     export(
