@@ -9,13 +9,14 @@ from drctl import __version__
 from drctl.app.approval import Approval, save_plan
 from drctl.app.case import Case, Files
 from drctl.app.context import Context
+from drctl.app.precedence import make_way, refuse_conflict
 from drctl.app.session import Audience, execute, open_session, watched
 from drctl.core import events as ev
-from drctl.core.binding import ProviderBinder
+from drctl.core.operation import Binder
 from drctl.core.problem import ExitCode
 from drctl.core.run import Run
 from drctl.engine.home import RunDirectory, claim, taken_by
-from drctl.engine.plan import Checked, Plan
+from drctl.engine.plan import Checked, Plan, Planner
 from drctl.engine.step import Step, Use
 from drctl.inventory.model import ServiceBody
 
@@ -32,7 +33,7 @@ def start(
     context: Context,
     case: Case,
     files: Files,
-    binder: ProviderBinder,
+    binder: Binder,
     plan: Plan,
     approval: Approval,
     audience: Audience,
@@ -42,7 +43,7 @@ def start(
     with claim(directory, context.clock), open_session(context, directory, case) as session:
         session.ledger.journal.take(session.ledger.run.epoch)
         with watched(session, audience):
-            foreseen = {p.step.id: p.operation.foresee() for p in plan.steps if p.operation is not None}
+            foreseen = Planner(binder, case.graph, case.expansion.steps, {}).foresee()
             code = execute(session, case, binder, audience, frozenset(), foreseen)
     return Ended(directory, code)
 
@@ -50,7 +51,8 @@ def start(
 def _create(context: Context, case: Case, files: Files, plan: Plan, approval: Approval) -> RunDirectory:
     """Write the run's directory; its journal appears last, complete, so that a run exists or does not."""
     with context.home.starting():
-        context.home.refuse_conflict(case.expansion.services, case.sites)
+        refuse_conflict(context, case)
+        make_way(context, case)
         directory = context.home.create(case.run_id)
         directory.runbook.write_text(case.runbook.text)
         directory.inventory.write_text(case.inventory.text)
@@ -145,6 +147,7 @@ def _run_started(context: Context, case: Case, plan: Plan, run_id: str) -> ev.Ru
         tool=__version__,
         host=context.host,
         user=context.user,
+        parent=case.parent,
     )
 
 

@@ -13,13 +13,14 @@ import typer
 
 from drctl.app.case import Case, Files, load_case
 from drctl.app.context import Context
+from drctl.app.leftovers import leftover_problems
 from drctl.app.start import state_losses
 from drctl.cli.options import parse_parameters
 from drctl.console.plan import PlanView, check_lines, step_lines, summary_lines
 from drctl.core.excerpt import render_problem
 from drctl.engine.plan import Plan
 
-Mode = Literal["failover"]
+Mode = Literal["failover", "switchover", "drill", "failback"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Asked:
 def load(context: Context, asked: Asked, *, quiet: bool) -> Case:
     """Load the case; its warnings go to stderr."""
     case = load_case(context, asked.files, asked.mode, parse_parameters(list(asked.parameters)))
-    for warning in () if quiet else case.warnings:
+    for warning in () if quiet else (*case.warnings, *leftover_problems(context)):
         typer.echo(render_problem(warning), err=True)
     return case
 

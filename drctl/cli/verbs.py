@@ -16,6 +16,9 @@ VERBS: Mapping[str, Mapping[str, str]] = {
     },
     "Run": {
         "failover": "Take over on the standby site; may lose data since the last transfer, says how much.",
+        "drill": "Rehearse the failover in an isolated bubble, on copies.",
+        "cleanup": "Take away what a drill made; prove that nothing is left.",
+        "rollback": "Undo a failed or aborted failover, while that is possible.",
         "resume": "Go on with a stopped run, after reading reality again.",
         "retry": "Try a failed or indeterminate step again.",
         "skip": "Go on without a step; needs a reason.",

@@ -17,6 +17,7 @@ SIGNS = {
     "unknown": "…",
     "blocked": "✗",
     "unreadable": "-",
+    "not exercised": "∅",
 }
 """One sign per verdict; the word follows, so that no meaning hangs on the sign alone."""
 
@@ -51,13 +52,18 @@ def check_lines(checks: Sequence[tuple[str, ev.FindingData]], *, every: bool = F
 def step_lines(steps: Sequence[ev.StepPlanned]) -> Iterator[str]:
     """Yield each phase with its steps: verdict, id, what changes, where, and how it can be undone."""
     phase = ""
+    final = point_of_no_return(steps)
     for step in steps:
         if step.phase != phase:
             phase = step.phase
             yield ""
             yield phase
+        if step is final:
+            yield f"  ── point of no return: the way back from here is not free ({step.reversibility}) ──"
         yield f"  {SIGNS[step.verdict]} {step.verdict:<10} {step.step}"
         yield f"      {step.summary}{_where(step)}"
+        if step.instead_of is not None:
+            yield f"      {step.action} in the bubble, instead of {step.instead_of}"
         if step.change is not None:
             yield from (
                 f"      {field.name}: {_value(field.before)} → {_value(field.after)}"
@@ -70,6 +76,7 @@ def summary_lines(view: PlanView) -> Iterator[str]:
     counts = Counter(step.verdict for step in view.steps)
     yield f"Mode {view.mode}: {view.source} → {view.target}, {len(view.steps)} steps"
     yield "  " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    yield from _left_out(view.steps)
     final = [
         step.step for step in view.steps if step.reversibility == "irreversible" and step.verdict != "done"
     ]
@@ -92,6 +99,29 @@ def loss_lines(losses: Sequence[ev.LossData]) -> Iterator[str]:
         lost = format_duration(loss.seconds) if loss.seconds is not None else "unknown"
         skew = f", array clock {loss.clock_skew:+.0f} s" if loss.clock_skew else ""
         yield f"  data lost on {loss.volume}: {lost} ({since}, {until}{skew})"
+
+
+def point_of_no_return(steps: Sequence[ev.StepPlanned]) -> ev.StepPlanned | None:
+    """Return the first step that changes something and cannot simply be undone; None in a drill or cleanup.
+
+    Steps are in the order of the plan; what a step before it tolerates to fail counts as well.
+    """
+    costly = (
+        s for s in steps if s.verdict in {"will", "unknown"} and s.reversibility not in {None, "reversible"}
+    )
+    return next(costly, None)
+
+
+def _left_out(steps: Sequence[ev.StepPlanned]) -> Iterator[str]:
+    """Yield what a drill does not exercise, grouped by reason: a test says what it does not test."""
+    reasons: dict[str, list[str]] = {}
+    for step in steps:
+        if step.verdict == "not exercised":
+            reasons.setdefault(step.summary, []).append(step.step)
+    if reasons:
+        yield f"  not exercised: {sum(map(len, reasons.values()))} of {len(steps)} steps"
+    for reason, names in reasons.items():
+        yield f"    {_some(names, 3)}: {reason}"
 
 
 def _some(names: Sequence[str], most: int = 6) -> str:

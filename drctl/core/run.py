@@ -47,6 +47,8 @@ class StepRun:
     ended: datetime | None = None
     change: ev.ChangeData | None = None
     undo: ev.RecipeData | None = None
+    objects: tuple[str, ...] = ()
+    """What it was about to touch, as ``kind identity at site``."""
     handle: ev.StepHandle | None = None
     finding: ev.FindingData | None = None
     problem: ev.ProblemData | None = None
@@ -161,7 +163,7 @@ def _fold_step(run: Run, step: StepRun, record: Recorded) -> None:
             step.planned = event
         case ev.StepStarted():
             step.state, step.change, step.undo = State.RUNNING, event.change, event.undo
-            step.attempts, step.handle = event.attempt, None
+            step.attempts, step.handle, step.objects = event.attempt, None, event.objects
             step.started = step.started or at
         case ev.StepHandle():
             step.handle = event

@@ -90,6 +90,8 @@ def _of_step(event: ev.EventData) -> tuple[Kind, str] | None:
         case ev.StepSkipped() if event.cause != "condition":
             by = f" by {event.by}" if event.by else ""
             return "decision", f"Skipped{by}: {event.reason}."
+        case ev.StepNotExercised():
+            return "result", f"Not exercised: {event.reason}."
         case ev.DriftFound():
             return "problem", f"Drift: planned {event.planned}; seen {event.seen}."
         case _:
