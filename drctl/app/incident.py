@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -21,7 +22,11 @@ EXACT = (ev.RunPaused, ev.RunFinished, ev.GateOpened, ev.ManualOpened, ev.DriftF
 
 
 class IncidentLog:
-    """An observer of the journal that rewrites one Markdown file, atomically."""
+    """An observer of the journal that rewrites one Markdown file, atomically.
+
+    A file that cannot be written is tried again with the next events: the journal alone must be on
+    disk. After a takeover it is the new owner's.
+    """
 
     def __init__(self, path: Path, journal: Journal, records: Sequence[Recorded], clock: Clock) -> None:
         self._path = path
@@ -54,7 +59,9 @@ class IncidentLog:
 
     def write(self) -> None:
         """Write the file and put it in place of the old one."""
-        with self._lock:
+        if self._journal.fenced:
+            return
+        with self._lock, suppress(OSError):
             write_incident(self._path, self._records, self._journal.head.digest)
 
     def _keep_up(self) -> None:

@@ -15,14 +15,29 @@ from drctl.app import lab as labs
 from drctl.cli.options import Json
 from drctl.core.problem import DrctlError, ExitCode, Problem
 
+EPILOG = """Examples:
+
+\b
+  drctl lab run -- drctl plan runbooks/pacs-site-loss.yaml
+  drctl lab up && eval "$(drctl lab env)" && drctl plan runbooks/pacs-site-loss.yaml
+  drctl lab fault site-down:paris
+
+Exit codes:
+
+\b
+    0  done; run: exits with the status of its command
+    1  no lab is up, or it does not answer
+    2  bad usage or inventory, an unknown fault
+    5  a lab is up already
+"""
+
 app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     add_completion=False,
     no_args_is_help=True,
     help="Start, stop, break and inspect a simulated estate: real protocols, loopback only.",
-    epilog="Example: drctl lab run -- drctl plan runbooks/pacs-site-loss.yaml\n\n"
-    "drctl lab up; eval $(drctl lab env); drctl failover runbooks/pacs-site-loss.yaml; drctl lab down",
+    epilog=EPILOG,
 )
 
 Estate = Annotated[Path, typer.Option("-i", "--inventory", help="The estate to simulate: any inventory.")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import sys
 from typing import Any
@@ -67,6 +68,9 @@ def root() -> None:
 
 def run() -> int:
     """Run a command; print problems as people read them and return the exit code."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a sign shows "?"; a run does not fail
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     command = typer.main.get_command(app)
     try:
         command.main(prog_name="drctl")

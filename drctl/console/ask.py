@@ -103,7 +103,7 @@ class Asker:
                 return
             self._write(f"  {text!r} is no answer.")
             self._write(f"  {_expected(question)}")
-        if not self._closed.is_set():
+        if question.step in self._over:
             self._write(f"  {question.step} has been answered elsewhere.")
 
     def _drop_typed(self) -> None:

@@ -102,7 +102,7 @@ def _head(board: Board, scene: Scene, width: int) -> Iterator[Row]:
     title = f"{started.mode.upper()}  {started.source.title} → {started.target.title}"
     yield Row(_cut(title, width - len(local) - 2).ljust(width - len(local)) + local, "title")
     took = format_duration(elapsed(board, scene.now))
-    yield _row("Run", f"{started.run}, {took}, {state_text(board, scene.life)}")
+    yield _row("Run", f"{started.run}, {state_text(board, scene.life)}, {took}")
     yield _row("RTO", rto_text(board, scene.now))
     yield _row("Lost", loss_text(run))
 
@@ -126,6 +126,9 @@ def _share(sections: Sequence[_Section], room: int) -> None:
         section = by_name.get(name)
         while section is not None and section.shown > 1 and _used(sections) > room:
             section.shown -= 1
+    for name in ("Latest", "Running"):  # a terminal of a dozen rows
+        if name in by_name and _used(sections) > room:
+            by_name[name].shown = 0
     for name, most in (("Problems", 6), ("Running", 6), ("Latest", 3), ("Running", 99), ("Latest", 99)):
         section = by_name.get(name)
         spare = room - _used(sections)
@@ -134,7 +137,7 @@ def _share(sections: Sequence[_Section], room: int) -> None:
             section.shown = max(section.shown, min(wished, section.shown + spare))
     latest = by_name.get("Latest")
     breaks = len(sections) + 1
-    if latest is not None:  # air between the sections is worth more than old events
+    if latest is not None and latest.shown:  # air between the sections is worth more than old events
         air = breaks - (room - _used(sections))
         latest.shown = max(min(2, latest.shown), latest.shown - max(0, air))
 
@@ -147,7 +150,7 @@ def _body(sections: Sequence[_Section], room: int) -> list[Row]:
     """Return the rows of all sections, air between them if there is room, filled up to the foot."""
     airy = _used(sections) + len(sections) + 1 <= room
     rows: list[Row] = []
-    for section in sections:
+    for section in (section for section in sections if section.shown):
         if airy:
             rows.append(Row(""))
         rows += _shown(section)

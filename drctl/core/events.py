@@ -191,13 +191,17 @@ class StepIndeterminate(EventData):
 
 
 class StepSkipped(EventData):
-    """A step that will not run in this run, and why; never a success."""
+    """A step that will not run in this run, and why; never a success.
+
+    ``after`` is the step without which a ``chain`` cannot go on: retrying that one brings this one back.
+    """
 
     type: ClassVar[str] = "StepSkipped"
     step: str
     reason: str
     cause: Literal["condition", "person", "chain"]
     by: str = ""
+    after: str = ""
 
 
 class StepNotExercised(EventData):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from enum import Enum
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from typing import Annotated, Any, ClassVar, Protocol, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -73,19 +73,20 @@ class Provider(Protocol):
 class Registry:
     """Finds providers by the first word of an action's name; each loads on first use."""
 
-    def __init__(self, points: Mapping[str, EntryPoint | Provider] | None = None) -> None:
-        if points is None:
-            points = {point.name: point for point in entry_points(group=GROUP)}
-        self._points = dict(points)
+    def __init__(self, providers: Mapping[str, Provider] | None = None) -> None:
+        self._loaded: dict[str, Provider] = dict(providers or {})
+        points = entry_points(group=GROUP) if providers is None else ()
+        self._loaders: dict[str, Callable[[], Provider]] = {point.name: point.load for point in points}
 
     def names(self) -> list[str]:
         """Return the installed providers' names, sorted."""
-        return sorted(self._points)
+        return sorted({*self._loaded, *self._loaders})
 
     def provider(self, name: str) -> Provider:
         """Return a provider; raise ``DrctlError`` when none of that name is installed."""
-        point = self._points.get(name)
-        if point is None:
+        if name in self._loaders and name not in self._loaded:
+            self._loaded[name] = self._loaders[name]()
+        if name not in self._loaded:
             raise DrctlError(
                 Problem(
                     code="unknown-provider",
@@ -93,14 +94,12 @@ class Registry:
                     hint=f"Installed: {', '.join(self.names())}.",
                 )
             )
-        if isinstance(point, EntryPoint):
-            point = self._points[name] = point.load()
-        return point
+        return self._loaded[name]
 
     def find(self, uses: str) -> type[AnyAction | AnyProbe] | None:
         """Return the action or probe class of that full name (``ontap.volume.mount``), or None."""
         prefix = uses.split(".", 1)[0]
-        if prefix not in self._points:
+        if prefix not in self.names():
             return None
         provider = self.provider(prefix)
         return provider.actions.get(uses) or provider.probes.get(uses)

@@ -32,6 +32,10 @@ GOOD = frozenset({State.SUCCEEDED, State.UNCHANGED})
 ENDED = frozenset({*GOOD, State.SKIPPED, State.NOT_EXERCISED})
 
 
+WORDS = (ev.GateAnswered, ev.ManualRecorded, ev.AbortRequested, ev.SkipRequested, ev.RetryRequested)
+"""What people say to a run; after its end nobody listens any more."""
+
+
 @dataclass
 class StepRun:
     """What the journal says of one step."""
@@ -72,6 +76,13 @@ class StepRun:
         return self.state in ENDED or (self.tolerated and self.state in {State.FAILED, State.INDETERMINATE})
 
     @property
+    def may_be_retried(self) -> bool:
+        """Say whether it has ended in a way that can be begun anew; a condition that did not hold cannot."""
+        if self.skip is not None and self.state is State.SKIPPED:
+            return self.skip.cause != "condition"
+        return self.state in {State.FAILED, State.INDETERMINATE, *GOOD}
+
+    @property
     def stops_chain(self) -> bool:
         """Say whether the rest of its item's chain and the users of its outputs are skipped."""
         unproven = self.tolerated and self.state in {State.FAILED, State.INDETERMINATE}
@@ -110,6 +121,8 @@ class Run:
         """Fold one record in."""
         self.last_at = record.at
         event = record.event
+        if self.finished is not None and isinstance(event, WORDS):
+            return
         if isinstance(event, ev.RunStarted):
             self.started, self.started_at, self.plan_digest = event, record.at, event.plan_digest
         elif hasattr(event, "step"):
@@ -136,6 +149,7 @@ class Run:
             case ev.RunResumed():
                 self.paused = None
                 self.plan_digest = event.plan_digest or self.plan_digest
+                self._agree()
             case ev.RunPaused():
                 self.paused = event
             case ev.AbortRequested():
@@ -145,14 +159,18 @@ class Run:
             case _:
                 pass
 
+    def _agree(self) -> None:
+        """Forget drifts: they were shown and agreed to before the run went on."""
+        for step in self.steps.values():
+            step.drift = None
+
     def _doubt(self) -> None:
         """A new engine begins: what ran under the one before is in doubt, what failed may be tried again."""
         for step in self.steps.values():
             if step.state is State.RUNNING or step.state is State.INDETERMINATE:
                 step.uncertain = True
-            if step.state in {State.RUNNING, State.FAILED, State.INDETERMINATE} and not step.tolerated:
+            if step.state in {State.RUNNING, State.FAILED, State.INDETERMINATE} and not step.settled:
                 step.state = State.PENDING
-            step.drift = None
 
 
 def _fold_step(run: Run, step: StepRun, record: Recorded) -> None:
@@ -209,26 +227,46 @@ def _fold_person(run: Run, step: StepRun, event: ev.EventData, at: datetime) -> 
     """Fold what people were asked and said; an answer to nothing open, or a second one, is no answer."""
     match event:
         case ev.GateOpened() | ev.ManualOpened() if step.state is State.PENDING:
-            step.state, step.started = State.WAITING, at
+            step.state, step.started, step.decision = State.WAITING, at, None
             if isinstance(event, ev.GateOpened):
                 step.gate = event
             else:
                 step.manual = event
-        case ev.GateAnswered() if step.gate is not None and step.decision is None:
+        case ev.GateAnswered() if step.gate is not None and _listens(step) and in_time(step.gate, event, at):
             step.decision = event
             if event.answer == "no-go":
                 run.denied = event
-        case ev.ManualRecorded() if step.manual is not None and step.decision is None:
+        case ev.ManualRecorded() if step.manual is not None and _listens(step):
             step.decision = event
-        case ev.RetryRequested() if step.state in {State.FAILED, State.INDETERMINATE, *GOOD}:
-            step.uncertain = step.state is State.INDETERMINATE
-            step.state, step.tolerated, step.decision, step.drift = State.PENDING, False, None, None
-            step.gate = step.manual = None
+        case ev.RetryRequested() if step.may_be_retried:
+            _reopen(run, step)
         case ev.SkipRequested() if step.state not in {State.RUNNING, *ENDED}:
+            doubtful = step.uncertain
             _end(step, State.SKIPPED, at)
+            step.uncertain = doubtful
             step.skip = ev.StepSkipped(step=step.id, reason=event.reason, cause="person", by=event.by)
         case _:
             pass
+
+
+def in_time(gate: ev.GateOpened, answer: ev.GateAnswered, at: datetime) -> bool:
+    """Say whether an answer still counts: a gate that decides by itself has decided at its deadline."""
+    decided = gate.deadline is not None and gate.on_timeout != "ask" and at >= gate.deadline
+    return answer.via == "timeout" or not decided
+
+
+def _listens(step: StepRun) -> bool:
+    return step.state is State.WAITING and step.decision is None
+
+
+def _reopen(run: Run, step: StepRun) -> None:
+    """Let a step begin anew, and with it what was skipped because of it."""
+    step.uncertain = step.uncertain or step.state is State.INDETERMINATE
+    step.state, step.tolerated, step.decision, step.drift = State.PENDING, False, None, None
+    step.gate = step.manual = step.skip = None
+    for other in run.steps.values():
+        if other.skip is not None and other.skip.cause == "chain" and other.skip.after == step.id:
+            _reopen(run, other)
 
 
 def _end(step: StepRun, state: State, at: datetime) -> None:

@@ -62,13 +62,13 @@ def decode(raw: bytes, head: Head, place: Source) -> tuple[Recorded | None, Head
         event = read_event(line)
     except ValidationError as error:
         first = error.errors()[0]
-        raise _broken(place, "is not a journal line", f"{first['loc']}: {first['msg']}") from error
+        raise broken(place, "is not a journal line", f"{first['loc']}: {first['msg']}") from error
     if line.seq != head.seq:
-        raise _broken(
+        raise broken(
             place, f"has number {line.seq} where {head.seq} is due", "Lines are missing or reordered."
         )
     if line.prev != head.digest:
-        raise _broken(place, "does not continue the chain", "A line before it was changed, removed or added.")
+        raise broken(place, "does not continue the chain", "A line before it was changed, removed or added.")
     record = None if event is None else Recorded(line.seq, line.at, line.actor, event)
     return record, Head(head.seq + 1, digest(raw), head.size + len(raw) + 1)
 
@@ -104,7 +104,8 @@ def _split(content: bytes) -> Iterator[tuple[bytes, bool]]:
         yield last, False
 
 
-def _broken(place: Source, what: str, why: str) -> DrctlError:
+def broken(place: Source, what: str, why: str) -> DrctlError:
+    """Return the error of a journal that is not as it was written, placed at a line."""
     problem = Problem(
         code="journal-broken",
         summary=f"line {place.line} {what}",

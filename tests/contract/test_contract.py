@@ -137,7 +137,7 @@ def test_a_lost_reply_converges(bench, example):
             action.apply(client, change, stand.control())
         except ProviderError as error:
             # What was lost may be the answer to a preparation; and a client may recover by itself.
-            assert error.effect_unknown or error.transient, error.problem  # noqa: PT017
+            assert error.effect_unknown or error.transient, error.problem  # noqa: PT017 - whether it raises is not the question
         assert not stand.world.faults.active("reply-lost", example.endpoint), "no reply was lost"
     with stand.connect(Access.WRITE) as client:
         if stand.left_to_do(action, client) is not None:

@@ -120,6 +120,33 @@ def test_a_run_is_confirmed_asked_shown_and_summed_up(
     assert terminal.seen.rfind("\x1b[?25h") > terminal.seen.rfind("\x1b[?25l"), "the cursor is given back"
 
 
+def test_a_run_verifies_with_the_head_it_printed_until_a_copy_is_edited(
+    user: Callable[..., User], runbook: Path, port: Port
+) -> None:
+    someone = user()
+    port.open()
+    with take_over(someone, runbook) as terminal:
+        terminal.wait_for(r"DECISION go")
+        terminal.type("go\n")
+        terminal.wait_for(r"MANUAL STEP call")
+        terminal.type("done\n")
+        assert terminal.end() == 0
+    printed = re.search(r"head +([0-9a-f]{64})", terminal.text)
+    assert printed
+    ran = someone.drctl("verify", "last", "--head", printed[1])
+    assert ran.status == 0, ran
+    assert ran.out.count("\n  ok ") == 5
+    for name in ("runbook.yaml", "inventory.yaml", "plan.json"):
+        copy = someone.last / name
+        before = copy.read_text()
+        copy.write_text(before.replace("lyon", "nice"))
+        ran = someone.drctl("verify")
+        assert ran.status == 1, ran
+        assert f"WRONG  {name}: is not" in ran.out
+        copy.write_text(before)
+    assert someone.drctl("verify").status == 0
+
+
 def test_the_moving_display_fits_80_by_24(user: Callable[..., User], runbook: Path, port: Port) -> None:
     someone = user()
     with take_over(someone, runbook) as terminal:

@@ -132,7 +132,7 @@ def begin(plan: Sequence[ev.StepPlanned] = PLAN) -> Story:
 
 def ask(story: Story) -> Story:
     """The gate opens, with half an hour to answer."""
-    deadline = story.now + timedelta(minutes=30)
+    deadline = story.now + timedelta(minutes=30, seconds=1)
     opened = ev.GateOpened(
         step="go", ask="The north is lost. Go?", role="incident-commander", deadline=deadline
     )
