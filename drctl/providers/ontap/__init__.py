@@ -9,12 +9,16 @@ from drctl.core.provider import Access, AnyAction, AnyProbe, Endpoint
 from drctl.providers.ontap import (
     cifs,
     copies,
+    directions,
     exports,
     network,
     probes,
     probes_nas,
     removal,
+    sessions,
     snapmirror,
+    snapshots,
+    updates,
     volumes,
 )
 from drctl.providers.ontap.client import Client
@@ -23,10 +27,15 @@ from drctl.providers.ontap.model import OntapEndpoint
 _ACTIONS: tuple[type[AnyAction], ...] = (
     snapmirror.Quiesce,
     snapmirror.Break,
+    updates.Update,
+    directions.Reverse,
+    directions.Repoint,
+    directions.Remove,
     volumes.Mount,
     volumes.Unmount,
     copies.Clone,
     removal.DeleteClone,
+    snapshots.TakeSnapshot,
     exports.Export,
     network.StartSvm,
     network.StopSvm,
@@ -34,6 +43,7 @@ _ACTIONS: tuple[type[AnyAction], ...] = (
     network.LifDown,
     cifs.PublishShare,
     cifs.Alias,
+    sessions.CloseSessions,
 )
 
 _PROBES: tuple[type[AnyProbe], ...] = (

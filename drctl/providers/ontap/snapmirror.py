@@ -83,7 +83,7 @@ class Quiesce(_OnMirror):
 
     def diff(self, now: MirrorState) -> Change | None:
         """Done when paused, or broken off already."""
-        mirror = _present(now.mirror, self.destination)
+        mirror = present(now.mirror, self.destination)
         if mirror.state in {"paused", "broken_off"}:
             if not mirror.transferring:
                 return None
@@ -129,7 +129,7 @@ class Break(_OnMirror):
         """Done when the relationship is broken off (or gone) and the volume writable."""
         if now.mirror is None and now.volume is not None and now.volume.type == "rw":
             return None
-        mirror = _present(now.mirror, self.destination)
+        mirror = present(now.mirror, self.destination)
         if now.volume is None:
             raise Missing(ObjectRef("volume", self.destination))
         if mirror.state == "broken_off" and now.volume.type == "rw":
@@ -168,7 +168,7 @@ class Break(_OnMirror):
         return {**self.foresee(), "recovery_point": point}
 
 
-def _present(mirror: Mirror | None, destination: str) -> Mirror:
+def present(mirror: Mirror | None, destination: str) -> Mirror:
     """Return the mirror; what was never initialised holds nothing to take over from."""
     if mirror is None:
         raise Missing(ObjectRef("mirror", destination))
