@@ -14,7 +14,7 @@ from typing import Final
 from drctl.core.action import ObjectRef
 from drctl.core.problem import DrctlError, Problem
 
-_SUFFIXED: Final = frozenset({"vm", "nic-network", "datastore"})
+_SUFFIXED: Final = frozenset({"vm", "nic-network", "guest-ip", "datastore"})
 _MARKED: Final = frozenset({"volume", "export", "share"})
 _ON_WAY_IN: Final = frozenset({"file", "command"})
 
