@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
-
-from pydantic import JsonValue
 
 from drctl.app.case import Case, Files, case_of_steps
 from drctl.app.context import Context
 from drctl.core import events as ev
 from drctl.core.bubble import Bubble
-from drctl.core.problem import DrctlError, ExitCode, Problem, Source
+from drctl.core.events import Recorded
+from drctl.core.problem import DrctlError, ExitCode, Problem
+from drctl.core.provider import Registry
 from drctl.core.run import Run
 from drctl.engine.chain import scan
 from drctl.engine.drill import bubble_of
 from drctl.engine.home import RunDirectory
-from drctl.engine.step import Expansion, Step, Use
-from drctl.engine.template import Arguments
+from drctl.engine.inside import already_there, looks_into, touched_by_kind
+from drctl.engine.step import Expansion, Step
 from drctl.engine.undo import Kept, undo
 
 Undoer: TypeAlias = Literal["cleanup", "rollback"]
 
 PROOF: Final = "Proof"
 """The phase in which a cleanup shows that nothing is left."""
-
-PROBES: Final = {"ontap": "ontap.bubble.empty", "vsphere": "vsphere.bubble.empty"}
-"""What lists the bubble's things on each kind of endpoint."""
 
 
 @dataclass(frozen=True)
@@ -75,13 +72,14 @@ def rebuild(context: Context, parent: RunDirectory, mode: Undoer, run_id: str) -
     proofs: tuple[Step, ...] = ()
     if mode == "cleanup":
         bubble = bubble_of(inventory, run.started.target.name, run.started.run)
-        proofs = tuple(_proofs(context, parent, run, bubble))
+        kinds = {name: kind for name, (kind, _) in inventory.endpoints.items()}
+        proofs = tuple(_proofs(context.registry, run, records, bubble, kinds))
     ends = frozenset(step.id for step in undoing.steps)
     expansion = Expansion(
         mode=mode,
         source=run.started.source.name,
         target=run.started.target.name,
-        steps=(*undoing.steps, *(_after(step, ends) for step in proofs)),
+        steps=(*undoing.steps, *(replace(step, needs=ends) for step in proofs)),
         prechecks=tuple(_before(step) for step in proofs),
         services=frozenset(service.name for service in run.started.services),
     )
@@ -137,68 +135,23 @@ def _refuse_final(started: ev.RunStarted, kept: Sequence[Kept]) -> None:
         )
 
 
-def _proofs(context: Context, parent: RunDirectory, run: Run, bubble: Bubble) -> Iterator[Step]:
-    """Yield one probe for each array and vCenter of the bubble that the drill had anything to do with."""
+def _proofs(
+    registry: Registry, run: Run, records: Sequence[Recorded], bubble: Bubble, kinds: Mapping[str, str]
+) -> Iterator[Step]:
+    """Yield one look for each array and vCenter of the bubble that the drill had anything to do with."""
     endpoints = {
-        (step.planned.endpoint, step.planned.action.split(".", 1)[0])
+        step.planned.endpoint
         for step in run.steps.values()
-        if step.planned is not None
-        and step.change is not None
-        and step.planned.action is not None
-        and step.planned.endpoint is not None
+        if step.planned is not None and step.change is not None and step.planned.endpoint is not None
     }
-    for endpoint, kind in sorted(endpoints):
-        found = context.registry.find(PROBES[kind]) if kind in PROBES else None
-        if found is None:
-            continue
-        offered = {**_named(run), "run": bubble.run_id, "folder": bubble.folder}
-        offered |= {"suffix": bubble.mark if kind == "ontap" else bubble.suffix}
-        offered |= {"mark": bubble.mark, "junction_prefix": bubble.junction_prefix}
-        arguments = {name: value for name, value in offered.items() if name in found.model_fields}
-        yield Step(
-            id=f"empty[{endpoint}]",
-            title=f"Nothing of the drill is left on {endpoint}",
-            phase=PROOF,
-            body=Use(PROBES[kind], "probe", endpoint, bubble.site, Arguments(arguments)),
-            where=Source(str(parent.journal), 1, 1),
-            item=endpoint,
-        )
-
-
-def _named(run: Run) -> dict[str, JsonValue]:
-    """Return what the drill's journal says it touched, by kind: it is looked for under these names, too."""
-    things: dict[str, set[str]] = {}
-    for step in run.steps.values():
-        for thing in step.objects:
-            kind, _, identity = thing.partition(" at ")[0].partition(" ")
-            things.setdefault(kind, set()).add(identity)
-    volumes = things.get("volume", set())
-    named = {
-        "volumes": volumes,
-        "svms": {volume.split(":", 1)[0] for volume in volumes},
-        "junctions": things.get("junction", set()),
-        "policies": things.get("export", set()),
-        "datastores": things.get("datastore", set()),
-        "vms": things.get("vm", set()),
-    }
-    return {name: list[JsonValue](sorted(found)) for name, found in named.items()}
+    used = {name: kind for name, kind in kinds.items() if name in endpoints}
+    for step in looks_into(registry, bubble, used, touched_by_kind(run), already_there(records)):
+        yield replace(step, id=f"empty[{step.item}]", phase=PROOF, on_error="stop")
 
 
 def _before(step: Step) -> Step:
     """Return the same look as a precheck: what is there before anything is undone."""
-    return Step(
-        id=f"before[{step.item}]",
-        title=f"What the drill left on {step.item}",
-        phase=step.phase,
-        body=step.body,
-        where=step.where,
-        item=step.item,
-        on_error="continue",
-    )
-
-
-def _after(step: Step, ends: frozenset[str]) -> Step:
-    return Step(step.id, step.title, step.phase, step.body, step.where, ends, item=step.item)
+    return replace(step, id=f"before[{step.item}]", on_error="continue")
 
 
 def _uncovered(run: Run, kept: Sequence[Kept], steps: Sequence[Step]) -> Iterator[Kept]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -18,6 +18,7 @@ from drctl.core.provider import Registry
 from drctl.engine.drill import DrillBinder, bubble_of, production_of
 from drctl.engine.expand import expand
 from drctl.engine.graph import Graph, build
+from drctl.engine.inside import look_before
 from drctl.engine.lint import lint
 from drctl.engine.plan import Inputs, Plan, Planner, check
 from drctl.engine.step import Expansion, Mode, StepId
@@ -112,7 +113,8 @@ def _case(
 ) -> Case:
     expansion = expand(runbook, inventory, given.mode, given.parameters, registry, run_id=given.run_id)
     if given.mode == "drill":
-        bubble_of(inventory, expansion.target, given.run_id)
+        looks = look_before(registry, inventory, expansion, given.run_id)
+        expansion = replace(expansion, prechecks=(*expansion.prechecks, *looks))
     found = lint(runbook, inventory, expansion)
     errors = [problem for problem in found if problem.severity == "error"]
     if errors:

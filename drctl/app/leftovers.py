@@ -22,13 +22,11 @@ def leftover_problems(context: Context) -> tuple[Problem, ...]:
 
 
 def refuse_leftovers(context: Context, case: Case) -> None:
-    """Raise ``DrctlError`` (exit 3) when a drill would meet what an earlier one left behind."""
+    """Raise ``DrctlError`` (exit 3) when a drill would meet what an earlier one left in the same bubble."""
     left = [
         _problem(run)
         for run in leftover_drills(context)
-        if run.started is not None
-        and run.started.target.name == case.expansion.target
-        and {service.name for service in run.started.services} & case.expansion.services
+        if run.started is not None and run.started.target.name == case.expansion.target
     ]
     if case.mode == "drill" and left:
         raise DrctlError(*left, exit_code=ExitCode.BLOCKED)
