@@ -13,6 +13,8 @@ from drctl.providers.ontap import (
     exports,
     network,
     probes,
+    probes_copies,
+    probes_directions,
     probes_nas,
     removal,
     sessions,
@@ -55,6 +57,10 @@ _PROBES: tuple[type[AnyProbe], ...] = (
     probes_nas.AggregateSpace,
     probes_nas.ExportAdmits,
     probes_nas.CifsJoined,
+    probes_copies.RecoveryPoints,
+    probes_copies.BubbleEmpty,
+    probes_directions.MirrorDirection,
+    probes_directions.MirrorStopped,
 )
 
 
