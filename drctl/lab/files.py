@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from drctl.lab.model import Machine
 from drctl.lab.world import World
 
-_FOLDERS = frozenset({"/", "/etc", "/etc/edge", "/home", "/home/drctl", "/opt", "/srv", "/tmp", "/var", "/var/lib"})
+_FOLDERS = frozenset(
+    {"/", "/etc", "/etc/edge", "/home", "/home/drctl", "/opt", "/srv", "/tmp", "/var", "/var/lib"}
+)
 """There from the beginning."""
 _MODE = 0o644
 
