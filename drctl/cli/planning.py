@@ -16,7 +16,7 @@ from drctl.app.context import Context
 from drctl.app.leftovers import leftover_problems
 from drctl.app.start import state_losses
 from drctl.cli.options import parse_parameters
-from drctl.console.plan import PlanView, check_lines, step_lines, summary_lines
+from drctl.console.plan import PlanView, check_lines, point_of_no_return, step_lines, summary_lines
 from drctl.core.excerpt import render_problem
 from drctl.engine.plan import Plan
 
@@ -78,7 +78,7 @@ def show(shown: PlanView, *, as_json: bool, steps: bool = True, every: bool = Fa
         for line in check_lines(shown.checks, every=every):
             typer.echo(line)
     if steps:
-        for line in step_lines(shown.steps):
+        for line in step_lines(shown.steps, point_of_no_return(shown)):
             typer.echo(line)
     if shown.steps:
         typer.echo("")

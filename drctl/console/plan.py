@@ -22,6 +22,10 @@ SIGNS = {
 """One sign per verdict; the word follows, so that no meaning hangs on the sign alone."""
 
 
+_ON_COPIES = frozenset({"drill", "cleanup"})
+"""Modes after which nothing is missed."""
+
+
 @dataclass(frozen=True, slots=True)
 class PlanView:
     """What there is to show of a plan."""
@@ -49,17 +53,16 @@ def check_lines(checks: Sequence[tuple[str, ev.FindingData]], *, every: bool = F
         yield f"  ok       {len(fine)} checks"
 
 
-def step_lines(steps: Sequence[ev.StepPlanned]) -> Iterator[str]:
-    """Yield each phase with its steps: verdict, id, what changes, where, and how it can be undone."""
+def step_lines(steps: Sequence[ev.StepPlanned], final: ev.StepPlanned | None = None) -> Iterator[str]:
+    """Yield each phase with its steps: verdict, id, what changes, where; ``final`` is marked before it runs."""
     phase = ""
-    final = point_of_no_return(steps)
     for step in steps:
         if step.phase != phase:
             phase = step.phase
             yield ""
             yield phase
         if step is final:
-            yield f"  ── point of no return: the way back from here is not free ({step.reversibility}) ──"
+            yield "  ── point of no return: up to here drctl rollback leads back ──"
         yield f"  {SIGNS[step.verdict]} {step.verdict:<10} {step.step}"
         yield f"      {step.summary}{_where(step)}"
         if step.instead_of is not None:
@@ -77,6 +80,17 @@ def summary_lines(view: PlanView) -> Iterator[str]:
     yield f"Mode {view.mode}: {view.source} → {view.target}, {len(view.steps)} steps"
     yield "  " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
     yield from _left_out(view.steps)
+    if view.mode not in _ON_COPIES:
+        yield from _price(view)
+    yield from loss_lines(view.losses)
+    yield f"  plan {view.digest[:16]}"
+
+
+def _price(view: PlanView) -> Iterator[str]:
+    """Yield what going back would cost."""
+    point = point_of_no_return(view)
+    if point is not None:
+        yield f"  point of no return: {point.step}"
     final = [
         step.step for step in view.steps if step.reversibility == "irreversible" and step.verdict != "done"
     ]
@@ -87,8 +101,6 @@ def summary_lines(view: PlanView) -> Iterator[str]:
     ]
     if costly:
         yield f"  can be undone only at a price: {_some(costly)}"
-    yield from loss_lines(view.losses)
-    yield f"  plan {view.digest[:16]}"
 
 
 def loss_lines(losses: Sequence[ev.LossData]) -> Iterator[str]:
@@ -101,15 +113,19 @@ def loss_lines(losses: Sequence[ev.LossData]) -> Iterator[str]:
         yield f"  data lost on {loss.volume}: {lost} ({since}, {until}{skew})"
 
 
-def point_of_no_return(steps: Sequence[ev.StepPlanned]) -> ev.StepPlanned | None:
-    """Return the first step that changes something and cannot simply be undone; None in a drill or cleanup.
+def point_of_no_return(view: PlanView) -> ev.StepPlanned | None:
+    """Return the first step, in the plan's order, that changes something and that nothing undoes.
 
-    Steps are in the order of the plan; what a step before it tolerates to fail counts as well.
+    None where there is nothing to lose: a drill works on copies, a cleanup takes them away.
     """
-    costly = (
-        s for s in steps if s.verdict in {"will", "unknown"} and s.reversibility not in {None, "reversible"}
-    )
-    return next(costly, None)
+    if view.mode in _ON_COPIES:
+        return None
+    return next((step for step in view.steps if _is_final(step)), None)
+
+
+def _is_final(step: ev.StepPlanned) -> bool:
+    costly = step.reversibility not in {None, "reversible"} and not step.undoable
+    return costly and step.verdict in {"will", "unknown"}
 
 
 def _left_out(steps: Sequence[ev.StepPlanned]) -> Iterator[str]:

@@ -92,6 +92,7 @@ class StepPlanned(EventData):
     confirms: str | None = None
     precheck: bool = False
     instead_of: str | None = None
+    undoable: bool = False
 
 
 class ClockSet(EventData):

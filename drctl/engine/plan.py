@@ -56,6 +56,7 @@ class Planned:
             on_error=self.step.on_error,
             confirms=body.confirms if isinstance(body, Manual) else None,
             precheck=precheck,
+            undoable=self.undo is not None,
             instead_of=uses.uses if uses and replaced else None,
         )
 
