@@ -13,15 +13,17 @@ from drctl.core.action import Action, Change, Control, Field, Missing, NotExerci
 from drctl.core.action import Reversibility as Cost
 from drctl.core.bubble import Bubble
 from drctl.core.probe import Finding, Level, Observation, Probe
+from drctl.core.problem import Problem, ProviderError
 from drctl.core.provider import Access, Endpoint, Registry
 
 
 @dataclass
 class Bay:
-    """Machines by name, and what was done."""
+    """Machines by name, and what was done; ``refuses`` names those that cannot be changed."""
 
     machines: dict[str, str] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
+    refuses: set[str] = field(default_factory=set)
 
 
 class Make(Action[Bay, Any]):
@@ -53,6 +55,8 @@ class Make(Action[Bay, Any]):
         return Change(f"{self.vm} {self.to}", (Field("state", before, self.to),))
 
     def apply(self, client: Bay, change: Change, control: Control) -> None:
+        if self.vm in client.refuses:
+            raise ProviderError(Problem(code="bay", summary=f"{self.vm} refuses"))
         client.calls.append(f"{self.vm}={self.to}")
         client.machines[self.vm] = self.to
         if self.to == "gone":
