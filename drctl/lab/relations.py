@@ -112,7 +112,7 @@ def _target(cluster: Cluster, origin: Cluster, source: str, destination: str, *,
     model = find_path(origin, source)
     size = model.size if model else 0
     volume = Volume(
-        stable_uuid(cluster.endpoint, svm, name),
+        stable_uuid(cluster.endpoint, svm, name, str(len(cluster.volumes))),
         name,
         svm,
         cluster.endpoint,

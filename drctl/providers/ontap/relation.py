@@ -105,7 +105,8 @@ class Following:
             if relation.transfer_uuid and relation.transfer_uuid != told:
                 told = relation.transfer_uuid
                 self.control.handle(Handle("transfer", told, f"transfer to {self.destination}"))
-            self.control.progress(*meter.tell(self.destination, relation.moved))
+            if meter.is_due():
+                self.control.progress(*meter.tell(self.destination, relation.moved))
             left = self.control.remaining()
             if left <= 0:
                 what = f"the transfer to {self.destination} is still running"
@@ -148,11 +149,24 @@ class Following:
 
 @dataclass
 class _Meter:
-    """Bytes by time since the first look."""
+    """Bytes by time since the first look; speaks ever more rarely, for all it says is kept."""
 
     clock: Clock
     expected: int
+    begun: float = field(init=False)
+    due: float = 0.0
     first: tuple[float, int] | None = field(default=None)
+
+    def __post_init__(self) -> None:
+        self.begun = self.clock.monotonic()
+
+    def is_due(self) -> bool:
+        """Say whether it is time to speak again: at once, then each time a fifth longer, at most a minute."""
+        now = self.clock.monotonic()
+        if now < self.due:
+            return False
+        self.due = now + min((now - self.begun) / 5, 60.0)
+        return True
 
     def tell(self, destination: str, moved: int) -> tuple[str, float | None]:
         """Return what to say, and how far it is when the size is known."""
