@@ -105,6 +105,15 @@ def _segment(vcenter: VCenter, network: Network) -> str:
     return f"{vcenter.endpoint}/{network.moref}" if network.isolated else network.subnet
 
 
+def prefix_of(world: World, network: Network, address: str | None) -> int:
+    """How long a guest's mask is: its network's, or on an isolated one that of the network it comes from."""
+    if not network.isolated:
+        return ip_network(network.subnet, strict=False).prefixlen
+    others = (n for each in world.estate.vcenters.values() for n in each.networks.values() if not n.isolated)
+    homes = [ip_network(n.subnet, strict=False) for n in others if address and _within(address, n)]
+    return max((home.prefixlen for home in homes), default=24)
+
+
 def is_isolated(vcenter: VCenter, vm: Vm) -> bool:
     """Whether a VM is on isolated networks only, and on one at least."""
     networks = _networks(vcenter, vm)
