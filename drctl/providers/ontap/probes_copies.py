@@ -89,7 +89,8 @@ class BubbleEmpty(Probe[Client]):
 
     ``suffix`` ends the names of what drills make (``-drill`` counts as ``_drill``, as arrays write it),
     ``junction_prefix`` begins their junctions, ``owner`` their comments. ``volumes`` are names the drill
-    journaled, looked for whatever they are called.
+    journaled, looked for whatever they are called; ``known`` is what was there before, as an earlier look
+    listed it, and is nobody's leftover.
     """
 
     name: ClassVar[str] = "ontap.bubble.empty"
@@ -102,6 +103,7 @@ class BubbleEmpty(Probe[Client]):
     junction_prefix: str
     owner: str = OWNED
     volumes: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
 
     @property
     def mark(self) -> str:
@@ -171,4 +173,5 @@ class BubbleEmpty(Probe[Client]):
         for name, words in kinds:
             found = seen.values.get(name)
             for item in found if isinstance(found, list) else ():
-                yield f"{words} {item}"
+                if item not in self.known:
+                    yield f"{words} {item}"

@@ -93,7 +93,7 @@ class Reversal:
                     self.client, self.control, self.wish.destination, held.used if held else 0
                 )
             elif not relation.transferring and relation.state not in ACTIVE:
-                self._resync(relation, sides)
+                self._resync(relation)
             following.finish()
         elif following.relation().transferring:
             following.finish()
@@ -204,11 +204,11 @@ class Reversal:
         )
         self._create({"create_destination": {"enabled": True}, "state": "snapmirrored"})
 
-    def _resync(self, relation: Relation, sides: Sides) -> None:
+    def _resync(self, relation: Relation) -> None:
+        """Resync what is broken off; initialise or resume what is not."""
         self.control.progress(f"resyncing {self.wish.destination} from {self.wish.source}")
-        initial = sides.volume is not None and sides.volume.type == "dp" and sides.base is None
         try:
-            self.client.change(_activate(relation, preserve=not initial), self.control)
+            self.client.change(_activate(relation, preserve=relation.state == "broken_off"), self.control)
         except ProviderError as error:
             if (
                 problems.code_of(error) not in _NO_PRESERVE
