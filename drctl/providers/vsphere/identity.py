@@ -30,7 +30,9 @@ class Exactly(BaseModel):
     vcenter: str | None = Declared(None, description="The vCenter's instance UUID.")
     datastore: str | None = Declared(None, description="The datastore its .vmx must lie on.")
     export: str | None = Declared(None, description="server:/path that must be behind that datastore.")
-    mark: str | None = Declared(None, description="The only mark of a run that its notes may bear.")
+    mark: str | None = Declared(
+        None, description="Without `moref`: the only mark of a run that its notes may bear."
+    )
 
     @property
     def is_exact(self) -> bool:
@@ -52,31 +54,37 @@ class Exactly(BaseModel):
             )
         if self.moref:
             row = next((row for row in rows if row.id == self.moref), None)
-            if row is not None and (why := self._mismatch(row, stores)):
+            if row is not None and (why := self._elsewhere(row, stores)):
                 raise refuse(
                     "vm-not-ours",
                     f"{row.text('name')} ({row.id}) is not the {self.vm} that was meant: {why}",
-                    "Somebody changed it, or it is in use by another run. It was left alone.",
+                    "Somebody moved it, or the id is another VM's by now. It was left alone.",
                     "Look at it in vCenter; remove it by hand if nobody needs it.",
                 )
             return row
-        named = [row for row in rows if row.text("name") == self.vm and not self._mismatch(row, stores)]
+        named = [
+            row
+            for row in rows
+            if row.text("name") == self.vm and not self._elsewhere(row, stores) and not self._foreign(row)
+        ]
         if len(named) > 1:
             raise reads.ambiguous("VM", self.vm, [row.id for row in named])
         return named[0] if named else None
 
-    def _mismatch(self, row: Row, stores: Mapping[str, reads.DatastoreSeen]) -> str:
-        """Return what about a VM is not as given, empty when all is; what cannot be read is no proof."""
+    def _elsewhere(self, row: Row, stores: Mapping[str, reads.DatastoreSeen]) -> str:
+        """Return why a VM does not lie where it should, empty when it does; what cannot be read is no proof."""
         home = reads.split_path(row.text(PATH))[0]
         store = stores.get(home)
         if self.datastore and home and home != self.datastore:
             return f"it lies on {home}, not on {self.datastore}"
         if self.export and store is not None and store.export != self.export:
             return f"behind its datastore {home} is {store.export}, not {self.export}"
-        marks = [line for line in row.text(NOTES).splitlines() if line.startswith(MARK)]
-        if self.mark and marks and self.mark not in marks:
-            return f"it bears the mark {marks[-1]}"
         return ""
+
+    def _foreign(self, row: Row) -> bool:
+        """Say whether a VM bears another run's mark; asked only where no id is known."""
+        marks = [line for line in row.text(NOTES).splitlines() if line.startswith(MARK)]
+        return bool(self.mark and marks and self.mark not in marks)
 
 
 def find(

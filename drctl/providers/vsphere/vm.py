@@ -189,7 +189,9 @@ class Register(Action[Vsphere, RegisterState]):
         if self.diff(now) is None:
             return
         vm = now.vm or self._register(client, now, control)
-        if self._diff_entry(vm) is None:
+        # The notes of a .vmx that was registered before, at either site, bear the mark of that run.
+        ours = now.vm is not None or control.mark in vm.annotation.splitlines()
+        if ours and self._diff_entry(vm) is None:
             return
         disks = {disk.key: self._resolve(disk) for disk in vm.disks if not disk.resolved}
         eject = vm.image.key if vm.image is not None and not vm.image.resolved else None
