@@ -13,7 +13,7 @@ from drctl.core.bubble import Bubble
 from drctl.core.events import Recorded
 from drctl.core.problem import DrctlError, ExitCode, Problem
 from drctl.core.provider import Registry
-from drctl.core.run import Run
+from drctl.core.run import Run, StepRun
 from drctl.engine.chain import scan
 from drctl.engine.drill import bubble_of
 from drctl.engine.home import RunDirectory
@@ -155,9 +155,14 @@ def _before(step: Step) -> Step:
 
 
 def _uncovered(run: Run, kept: Sequence[Kept], steps: Sequence[Step]) -> Iterator[Kept]:
-    """Yield what no undone step takes away with it: a clone's policy goes with the clone."""
+    """Yield what no undone step takes away with it: a clone's policy, a machine's cards and addresses."""
     undone = {step.id.removeprefix("undo.") for step in steps}
-    gone = {thing for name in undone if name in run.steps for thing in run.steps[name].objects}
+    gone = {name for step in undone if step in run.steps for name in _identities(run.steps[step])}
     for one in kept:
-        if not gone & set(run.steps[one.step].objects):
+        if not gone & _identities(run.steps[one.step]):
             yield one
+
+
+def _identities(step: StepRun) -> set[str]:
+    """Return what a step touched by name and site, whatever part of it that was."""
+    return {thing.partition(" ")[2] for thing in step.objects}

@@ -14,6 +14,7 @@ from pydantic import JsonValue, TypeAdapter
 from drctl.app.aftermath import rebuild
 from drctl.app.case import Case, Files, Given, opened, parse_case, prepare, refuse_blockers
 from drctl.app.context import Context
+from drctl.app.reprotect import rebuild_reprotect
 from drctl.app.session import Audience, Session, execute, open_session, watched
 from drctl.app.start import Ended
 from drctl.core import events as ev
@@ -30,6 +31,7 @@ _MODE: TypeAdapter[Mode] = TypeAdapter(Mode)
 REBUILT: Final[Mapping[str, Callable[[Context, RunDirectory, str], Case]]] = {
     "cleanup": lambda context, parent, run_id: rebuild(context, parent, "cleanup", run_id).case,
     "rollback": lambda context, parent, run_id: rebuild(context, parent, "rollback", run_id).case,
+    "reprotect": rebuild_reprotect,
 }
 """How the steps of runs come back that are built from another run's journal."""
 

@@ -11,6 +11,7 @@ from drctl.app.case import Case, Files
 from drctl.app.context import Context
 from drctl.app.precedence import make_way, refuse_conflict
 from drctl.app.session import Audience, execute, open_session, watched
+from drctl.app.zero_loss import sealed
 from drctl.core import events as ev
 from drctl.core.operation import Binder
 from drctl.core.problem import ExitCode
@@ -78,7 +79,7 @@ def first_events(
     )
     events += clocks
     events += [event for checked in plan.checks for event in _check_events(checked)]
-    losses = state_losses(plan.losses(), incident)
+    losses = stated_losses(case, plan, incident)
     if losses:
         events.append(ev.LossStated(losses=losses))
     events += [planned.event() for planned in plan.steps]
@@ -87,6 +88,12 @@ def first_events(
         for identity, reason in case.expansion.skipped
     ]
     return events
+
+
+def stated_losses(case: Case, plan: Plan, incident: datetime) -> tuple[ev.LossData, ...]:
+    """Measure what a plan gives up; a break that waits for a proven last transfer gives up nothing."""
+    proven = sealed(case)
+    return state_losses(tuple(loss for loss in plan.losses() if loss.step not in proven), incident)
 
 
 def state_losses(losses: tuple[ev.LossData, ...], incident: datetime) -> tuple[ev.LossData, ...]:

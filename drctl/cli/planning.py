@@ -14,7 +14,8 @@ import typer
 from drctl.app.case import Case, Files, load_case
 from drctl.app.context import Context
 from drctl.app.leftovers import leftover_problems
-from drctl.app.start import state_losses
+from drctl.app.start import stated_losses
+from drctl.app.zero_loss import refuse_unsealed
 from drctl.cli.options import parse_parameters
 from drctl.console.plan import PlanView, check_lines, point_of_no_return, step_lines, summary_lines
 from drctl.core.excerpt import render_problem
@@ -41,6 +42,7 @@ class Asked:
 def load(context: Context, asked: Asked, *, quiet: bool) -> Case:
     """Load the case; its warnings go to stderr."""
     case = load_case(context, asked.files, asked.mode, parse_parameters(list(asked.parameters)))
+    refuse_unsealed(case)
     for warning in () if quiet else (*case.warnings, *leftover_problems(context)):
         typer.echo(render_problem(warning), err=True)
     return case
@@ -63,7 +65,7 @@ def view(case: Case, plan: Plan, incident: datetime) -> PlanView:
         target=sites[target].title or target,
         steps=tuple(planned.event() for planned in plan.steps),
         checks=tuple((checked.step.id, checked.finding) for checked in plan.checks),
-        losses=state_losses(plan.losses(), incident),
+        losses=stated_losses(case, plan, incident),
         digest=plan.digest,
     )
 

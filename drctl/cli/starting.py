@@ -14,7 +14,7 @@ from drctl.app.approval import Approval, load_plan, refuse_stale
 from drctl.app.case import Case, Files, opened, prepare, refuse_blockers
 from drctl.app.context import Context
 from drctl.app.precedence import refuse_conflict
-from drctl.app.start import incident_of, start
+from drctl.app.start import Ended, incident_of, start
 from drctl.cli.options import has_terminal, parse_instant
 from drctl.cli.planning import announce, show, view
 from drctl.cli.running import Display, audience, conclude
@@ -32,6 +32,8 @@ class Wish:
     display: Display
     plan: Path | None = None
     answers: Path | None = None
+    check: Callable[[Plan], None] | None = None
+    """Refuses a plan for reasons of its own, after it was shown."""
 
 
 def approval_of(context: Context, reason: str, instants: Mapping[str, str | None] | None = None) -> Approval:
@@ -56,6 +58,11 @@ def planned(context: Context, case: Case, *, as_json: bool) -> Iterator[tuple[Bi
 
 def launch(context: Context, case: Case, files: Files, wish: Wish, approval: Approval) -> None:
     """Plan, show, confirm, execute; raise ``DrctlError`` as the exit codes say, or exit with the run's."""
+    conclude(carry_out(context, case, files, wish, approval), as_json=wish.display.as_json)
+
+
+def carry_out(context: Context, case: Case, files: Files, wish: Wish, approval: Approval) -> Ended:
+    """Plan, show, confirm, execute, and leave the last word to the caller."""
     as_json = wish.display.as_json
     prepared = prepared_answers(wish.answers, case.expansion)
     refuse_conflict(context, case)
@@ -66,14 +73,15 @@ def launch(context: Context, case: Case, files: Files, wish: Wish, approval: App
         if not as_json:
             show(shown, as_json=False)
         refuse_blockers(made)
+        if wish.check is not None:
+            wish.check(made)
         if wish.plan is not None:
             refuse_stale(load_plan(wish.plan), made)
             approval = replace(approval, how="plan-file")
         if wish.confirm is not None:
             approval = wish.confirm(shown, approval, case.expansion.target)
         with audience(context, wish.display, prepared) as watching:
-            ended = start(context, case, files, binder, made, approval, watching)
-    conclude(ended, as_json=as_json)
+            return start(context, case, files, binder, made, approval, watching)
 
 
 def confirming(question: str) -> Callable[[PlanView, Approval, str], Approval]:

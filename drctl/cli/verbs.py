@@ -16,6 +16,9 @@ VERBS: Mapping[str, Mapping[str, str]] = {
     },
     "Run": {
         "failover": "Take over on the standby site; may lose data since the last transfer, says how much.",
+        "switchover": "Move on purpose: source sealed, last transfer proven, nothing lost.",
+        "reprotect": "Replicate in the other direction after a failover or switchover.",
+        "failback": "Move back on purpose, then protect the original direction again.",
         "drill": "Rehearse the failover in an isolated bubble, on copies.",
         "cleanup": "Take away what a drill made; prove that nothing is left.",
         "rollback": "Undo a failed or aborted failover, while that is possible.",
