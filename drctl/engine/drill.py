@@ -80,8 +80,8 @@ class DrillBinder:
             DrctlError: it is wrong in itself, or would touch something outside the bubble.
         """
         real = self.outside.bind(uses, endpoint, arguments)
-        if as_is:
-            return self._guard(real)
+        if as_is or (endpoint is not None and endpoint == self._bubble.via):
+            return self._guard(real)  # a step on the way in is in the bubble as it is written
         if real.site not in {None, self._bubble.site}:
             reason = f"it is about {real.site}; a drill stays in the bubble at {self._bubble.site}"
             raise Unexercised(reason, real.foresee())

@@ -12,7 +12,7 @@ from drctl.core.bubble import Bubble
 from drctl.core.operation import Unexercised
 from drctl.core.problem import DrctlError
 from drctl.engine import verdict as vd
-from drctl.engine.drill import bubble_of
+from drctl.engine.drill import DrillBinder, bubble_of
 
 Make = Callable[..., Any]
 
@@ -40,6 +40,7 @@ def test_a_network_nobody_mapped_is_a_problem_not_a_guess() -> None:
         ("vm", "web", "south", None, False),
         ("vm", "web-drill", "north", None, False),
         ("nic-network", "web-drill", "south", None, True),
+        ("guest-ip", "web-drill", "south", None, True),
         ("datastore", "ds-drill", "south", None, True),
         ("volume", "svm:v_drill", "south", None, True),
         ("volume", "svm_drill:v", "south", None, False),
@@ -109,6 +110,14 @@ def test_what_is_about_the_other_site_is_left_out(drills: Make) -> None:
         one.binder.bind("bay.make", "far", {"vm": "web", "to": "off"})
     with pytest.raises(Unexercised, match="it is about north"):
         one.binder.bind("bay.look", "far", {"vm": "web"})
+
+
+def test_a_step_on_the_way_in_is_done_as_written_and_guarded_all_the_same(drills: Make) -> None:
+    one = drills(web="on")
+    inside = DrillBinder(one.outside, Bubble("south", "island", "DRILL", "-drill", "/drill_", via="near"))
+    assert inside.bind("bay.final", "near", {"vm": "toy-drill"}).uses == "bay.final"
+    with pytest.raises(DrctlError, match="would leave the bubble"):
+        inside.bind("bay.final", "near", {"vm": "web"})
 
 
 def test_what_a_drill_leaves_out_still_foresees_its_outputs(drills: Make) -> None:
