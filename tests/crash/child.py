@@ -1,6 +1,6 @@
 """drctl with a journal that kills the process.
 
-``child.py WHEN N`` and then ``failover|drill RUNBOOK ANSWERS``, ``cleanup`` or ``resume ANSWERS``.
+``child.py WHEN N`` and then ``failover|drill RUNBOOK ANSWERS``, ``cleanup`` or ``resume [ANSWERS]``.
 
 WHEN is ``before`` (nothing of write N reaches the disk), ``torn`` (half of it does), ``after`` (all of
 it does, and nothing else happens) or ``never``. Prints how many writes there were.
@@ -47,8 +47,9 @@ class DyingFile(JournalFile):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def watching(context: Context, answers: str, case: Case) -> Audience:
-    return Audience(People(False, context.actor, prepared_answers(Path(answers), case.expansion)), Stop())
+def watching(context: Context, answers: str | None, case: Case) -> Audience:
+    path = Path(answers) if answers else None
+    return Audience(People(False, context.actor, prepared_answers(path, case.expansion)), Stop())
 
 
 def begin(context: Context, mode: Mode, runbook: str, answers: str) -> int:
@@ -73,7 +74,7 @@ def clean_up(context: Context) -> int:
     return int(ended.exit_code)
 
 
-def go_on_with_last(context: Context, answers: str) -> int:
+def go_on_with_last(context: Context, answers: str | None = None) -> int:
     with resuming(context, "last", accept_changes=False) as resumption:
         for row in resumption.reality.table:
             print(row)

@@ -52,9 +52,10 @@ class Estate:
         """Clean up after the last drill in a child that dies at its ``at``-th write to the journals."""
         return self._start([str(CHILD), when, str(at), "cleanup"])
 
-    def resume(self, answers: Path, when: str = "never", at: int = 0) -> subprocess.Popen[str]:
+    def resume(self, answers: Path | None, when: str = "never", at: int = 0) -> subprocess.Popen[str]:
         """Go on with the last run in a child that dies at its ``at``-th write to the journal."""
-        return self._start([str(CHILD), when, str(at), "resume", str(answers)])
+        given = [] if answers is None else [str(answers)]
+        return self._start([str(CHILD), when, str(at), "resume", *given])
 
     def _start(self, arguments: list[str]) -> subprocess.Popen[str]:
         return subprocess.Popen(
