@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from drctl.app.case import Case, Files, Frame, case_of_steps, opened
 from drctl.app.context import Context
+from drctl.app.points import BREAK, CLONE
 from drctl.app.returning import RETURN_MODES, Way, steps_of
 from drctl.core import events as ev
 from drctl.core.operation import Look
@@ -24,8 +25,6 @@ ACKNOWLEDGED = "acknowledge_loss"
 
 FOUND = "found"
 """The parameter that keeps what both sides said when the run was planned."""
-
-BREAK = "ontap.snapmirror.break"
 
 
 @dataclass(frozen=True)
@@ -69,6 +68,7 @@ def _build(context: Context, parent: RunDirectory, run_id: str, given: Mapping[s
     files = Files(*parent.read_origins())
     frame = case_of_steps(context.registry, (parent.runbook.read_text(), parent.inventory.read_text()), files)
     found = given.get(FOUND)
+    _refuse_clones(run)
     ways = tuple(_ways(frame.inventory, run, started))
     if not ways:
         summary = f"{started.run} broke no mirror of its inventory: there is nothing to turn round"
@@ -107,6 +107,23 @@ def _moved(run: Run, parent: RunDirectory) -> ev.RunStarted:
         hint = f"drctl resume {parent.id}, or drctl abort {parent.id}, first."
         raise DrctlError(Problem(code="unfinished", summary=summary, hint=hint))
     return started
+
+
+def _refuse_clones(run: Run) -> None:
+    """Raise ``DrctlError`` when volumes are served from clones: whose data is to count is not drctl's to say."""
+    problems = [
+        Problem(
+            code="served-from-clone",
+            summary=f"{step.outputs.get('svm')}:{step.outputs.get('volume')} is a clone of {step.outputs.get('snapshot')}",
+            detail="Its mirror was not broken, and newer data stands beside it.",
+            hint="Split the clone and mirror it under its own name, or restore its volume; both by hand.",
+            step=step.id,
+        )
+        for step in run.steps.values()
+        if step.planned is not None and step.planned.action == CLONE and step.state in GOOD
+    ]
+    if problems:
+        raise DrctlError(*problems, exit_code=ExitCode.BLOCKED)
 
 
 def _ways(inventory: Inventory, run: Run, started: ev.RunStarted) -> Iterator[Way]:

@@ -12,7 +12,7 @@ from drctl.core.problem import Source
 from drctl.engine.step import Step, StepId, Use
 from drctl.engine.template import Arguments
 from drctl.inventory.load import Inventory
-from drctl.inventory.model import ServiceBody, Volume
+from drctl.inventory.model import DatastoreAt, ServiceBody, Vm, Volume
 
 RETURN_MODES: Final = frozenset({"failover", "switchover", "failback"})
 """Modes of runs after which replication is turned round."""
@@ -101,7 +101,7 @@ def steps_of(
     for service in dict.fromkeys(way.service for way in ways):
         mine = [way for way in ways if way.service == service]
         chain = _Chain(service, sites)
-        cleared = frozenset(chain.clear(inventory.services[service], mine[0].there, mine))
+        cleared = chain.clear(inventory.services[service], mine[0].there, mine)
         for way in mine:
             chain.turn(way, cleared, parent, acknowledge=acknowledge, full_baseline=full_baseline)
         yield from chain.steps
@@ -139,54 +139,42 @@ class _Chain:
         self.steps.append(replace(step, item=item, chain=self._service, on_error="continue"))
         return identity
 
-    def clear(self, service: ServiceBody, site: str, ways: Sequence[Way]) -> Iterator[StepId]:
-        """Yield the ids of what takes the old site's hands off the volumes, the last of each kind."""
-        off: set[StepId] = set()
-        for vm in (vm for vm in service.vms if site in vm.at):
-            endpoint, exact = vm.at[site].endpoint, {"vm": vm.name, "datastore": vm.datastore}
-            stop = self.add(
-                f"off[{vm.name}]",
-                f"Power {vm.name} off at {site}",
-                CLEAR,
-                "vsphere.vm.power_off",
-                endpoint,
-                exact,
-            )
-            title = f"Unregister {vm.name} at {site}"
-            off.add(
-                self.add(
-                    f"unregister[{vm.name}]",
-                    title,
-                    CLEAR,
-                    "vsphere.vm.unregister",
-                    endpoint,
-                    exact,
-                    frozenset({stop}),
-                )
-            )
+    def clear(self, service: ServiceBody, site: str, ways: Sequence[Way]) -> frozenset[StepId]:
+        """Add what takes the old site's hands off the volumes; return what a volume has to wait for.
+
+        Machines and datastores on volumes that are not turned round are left alone.
+        """
+        turned = {way.name for way in ways}
+        stores = [one for one in service.datastores if site in one.at and one.volume in turned]
+        concerned = {store.name for store in stores}
+        machines = [vm for vm in service.vms if site in vm.at and concerned & {vm.datastore, *vm.also_on}]
+        off = frozenset(self._stop(vm, site) for vm in machines)
         gone = set(off)
-        volumes = {volume.name: volume for volume in service.volumes}
-        for store in (store for store in service.datastores if site in store.at):
-            place = store.at[site]
-            path = place.path or (
-                volumes[store.volume].at[site].junction if store.volume in volumes else None
-            )
-            arguments: dict[str, JsonValue] = {
-                "datastore": store.name,
-                "cluster": place.cluster,
-                "nfs_server": place.nfs_server if path else None,
-                "path": path,
-            }
-            title = f"Unmount {store.name} at {site}"
-            name = f"datastore[{store.name}]"
-            gone.add(
-                self.add(
-                    name, title, CLEAR, "vsphere.datastore.unmount", place.endpoint, arguments, frozenset(off)
-                )
-            )
+        for store in stores:
+            way = next(way for way in ways if way.name == store.volume)
+            gone.add(self._dismount(store.name, store.at[site], way, off))
         for way in ways:
             gone |= self._unshare(way)
-        yield from gone
+        return frozenset(gone)
+
+    def _stop(self, vm: Vm, site: str) -> StepId:
+        """Power a machine off and unregister it; one that is gone is done."""
+        endpoint, exact = vm.at[site].endpoint, {"vm": vm.name, "datastore": vm.datastore}
+        name, title = f"off[{vm.name}]", f"Power {vm.name} off at {site}"
+        stop = self.add(name, title, CLEAR, "vsphere.vm.power_off", endpoint, exact)
+        name, title = f"unregister[{vm.name}]", f"Unregister {vm.name} at {site}"
+        return self.add(name, title, CLEAR, "vsphere.vm.unregister", endpoint, exact, frozenset({stop}))
+
+    def _dismount(self, store: str, place: DatastoreAt, way: Way, off: frozenset[StepId]) -> StepId:
+        path = place.path or way.volume.at[way.there].junction
+        arguments: dict[str, JsonValue] = {
+            "datastore": store,
+            "cluster": place.cluster,
+            "nfs_server": place.nfs_server if path else None,
+            "path": path,
+        }
+        name, title = f"datastore[{store}]", f"Unmount {store} at {way.there}"
+        return self.add(name, title, CLEAR, "vsphere.datastore.unmount", place.endpoint, arguments, off)
 
     def _unshare(self, way: Way) -> set[StepId]:
         place = way.volume.at[way.there]
@@ -217,23 +205,7 @@ class _Chain:
         self, way: Way, cleared: frozenset[StepId], parent: str, *, acknowledge: bool, full_baseline: bool
     ) -> None:
         """Add what lets the overwritten side follow, and the proof that it does."""
-        place, here = way.volume.at[way.there], way.volume.at[way.here]
-        where: dict[str, JsonValue] = {"svm": place.svm, "volume": place.volume}
-        title = f"Take {way.overwritten} out of the namespace"
-        free = self.add(
-            f"unmount[{way.name}]", title, CLEAR, "ontap.volume.unmount", place.endpoint, where, cleared
-        )
-        named = {**where, "snapshot": f"drctl-before-reprotect-{parent}"}
-        title = f"Keep what {way.overwritten} holds in a snapshot"
-        kept = self.add(
-            f"snapshot[{way.name}]",
-            title,
-            REVERSE,
-            "ontap.snapshot.create",
-            place.endpoint,
-            named,
-            frozenset({free}),
-        )
+        kept = self._keep(way, cleared, parent)
         wish: dict[str, JsonValue] = {
             **(way.settings or {}),
             "source": way.authoritative,
@@ -242,52 +214,45 @@ class _Chain:
             "acknowledge_loss": acknowledge,
             "full_baseline": full_baseline,
         }
+        endpoint = way.volume.at[way.there].endpoint
         title = f"{way.authoritative} is authoritative; {way.overwritten} is overwritten and follows it"
-        turned = self.add(
-            f"reverse[{way.name}]",
-            title,
-            REVERSE,
-            "ontap.snapmirror.reverse",
-            place.endpoint,
-            wish,
-            frozenset({kept}),
+        name = f"reverse[{way.name}]"
+        turned = self.add(name, title, REVERSE, "ontap.snapmirror.reverse", endpoint, wish, frozenset({kept}))
+        self._prove(way, turned)
+
+    def _keep(self, way: Way, cleared: frozenset[StepId], parent: str) -> StepId:
+        """Take the old copy out of use, and keep what it holds in a snapshot."""
+        place = way.volume.at[way.there]
+        where: dict[str, JsonValue] = {"svm": place.svm, "volume": place.volume}
+        title = f"Take {way.overwritten} out of the namespace"
+        name = f"unmount[{way.name}]"
+        free = self.add(name, title, CLEAR, "ontap.volume.unmount", place.endpoint, where, cleared)
+        named = {**where, "snapshot": f"drctl-before-reprotect-{parent}"}
+        title = f"Keep what {way.overwritten} holds in a snapshot"
+        name = f"snapshot[{way.name}]"
+        return self.add(
+            name, title, REVERSE, "ontap.snapshot.create", place.endpoint, named, frozenset({free})
         )
+
+    def _prove(self, way: Way, turned: StepId) -> None:
+        """Forget the former direction, look at the new one and at the third copy."""
+        there, here = way.volume.at[way.there].endpoint, way.volume.at[way.here].endpoint
         old: dict[str, JsonValue] = {"destination": way.authoritative, "source": way.overwritten}
         title = f"Forget the former direction at {way.here}"
-        done = self.add(
-            f"forget[{way.name}]",
-            title,
-            REVERSE,
-            "ontap.snapmirror.remove",
-            here.endpoint,
-            old,
-            frozenset({turned}),
+        name = f"forget[{way.name}]"
+        done = frozenset(
+            {self.add(name, title, REVERSE, "ontap.snapmirror.remove", here, old, frozenset({turned}))}
         )
         proof: dict[str, JsonValue] = {"source": way.authoritative, "destination": way.overwritten}
         title = f"{way.overwritten} follows {way.authoritative}"
-        self.add(
-            f"direction[{way.name}]",
-            title,
-            PROVE,
-            "ontap.mirror.direction",
-            place.endpoint,
-            proof,
-            frozenset({done}),
-            kind="probe",
-        )
+        name = f"direction[{way.name}]"
+        self.add(name, title, PROVE, "ontap.mirror.direction", there, proof, done, kind="probe")
         vault = way.volume.vault
-        if vault is not None and vault.site in way.volume.at:
-            third = way.volume.at[vault.site]
-            fed: list[JsonValue] = [way.authoritative, way.overwritten]
-            asked: dict[str, JsonValue] = {"destination": f"{third.svm}:{third.volume}", "fed_by": fed}
-            title = f"Whether the vault of {way.name} is fed"
-            self.add(
-                f"vault[{way.name}]",
-                title,
-                PROVE,
-                "ontap.mirror.stopped",
-                third.endpoint,
-                asked,
-                frozenset({done}),
-                kind="probe",
-            )
+        if vault is None or vault.site not in way.volume.at:
+            return
+        third = way.volume.at[vault.site]
+        fed: list[JsonValue] = [way.authoritative, way.overwritten]
+        asked: dict[str, JsonValue] = {"destination": f"{third.svm}:{third.volume}", "fed_by": fed}
+        title = f"{third.svm}:{third.volume} gets what is written at {way.here}"
+        name = f"vault[{way.name}]"
+        self.add(name, title, PROVE, "ontap.mirror.stopped", third.endpoint, asked, done, kind="probe")

@@ -17,6 +17,7 @@ from drctl.cli.options import (
     Parameters,
     Plain,
     Reason,
+    RecoveryPoints,
     Runbook,
     Yes,
     has_terminal,
@@ -45,6 +46,7 @@ def drill(
     runbook: Runbook,
     inventory: Inventory,
     parameter: Parameters = [],  # noqa: B006 - Typer copies it
+    recovery_point: RecoveryPoints = [],  # noqa: B006 - Typer copies it
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Plan only: the same as drctl plan --mode drill.")
     ] = False,
@@ -61,7 +63,7 @@ def drill(
     Shows what each step does instead, and which are not exercised and why. A plan that would touch
     anything outside the bubble is refused. Every drill ends with drctl cleanup.
     """
-    asked = Asked(runbook, inventory, parameter, "drill")
+    asked = Asked(runbook, inventory, parameter, "drill", recovery_point)
     if dry_run:
         run_plan(asked, home, output=None, as_json=json_)
         return

@@ -17,6 +17,7 @@ from drctl.cli.options import (
     Parameters,
     Plain,
     Reason,
+    RecoveryPoints,
     Runbook,
     Yes,
     has_terminal,
@@ -36,6 +37,7 @@ EXAMPLES = """Examples:
   drctl failover runbooks/pacs-site-loss.yaml -i inventories/lab.yaml --dry-run
   drctl failover runbooks/pacs-site-loss.yaml -i estate.yaml --declared-at 03:12
   drctl failover runbooks/pacs-site-loss.yaml -i estate.yaml --plan plan.json --yes --reason "INC-7"
+  drctl failover runbooks/pacs-site-loss.yaml -i estate.yaml --recovery-point pacs=2026-01-31T02:00Z
 
 """
 
@@ -49,6 +51,7 @@ def failover(
     runbook: Runbook,
     inventory: Inventory,
     parameter: Parameters = [],  # noqa: B006 - Typer copies it
+    recovery_point: RecoveryPoints = [],  # noqa: B006 - Typer copies it
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan only: the same as drctl plan.")] = False,
     plan: Annotated[
         Path | None,
@@ -70,7 +73,7 @@ def failover(
     Shows the plan, what cannot be undone and the data that would be lost, and asks for the target
     site's name before anything is touched.
     """
-    asked = Asked(runbook, inventory, parameter, "failover")
+    asked = Asked(runbook, inventory, parameter, "failover", recovery_point)
     if dry_run:
         run_plan(asked, home, output=None, as_json=json_)
         return

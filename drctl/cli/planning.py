@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Literal
 
 import typer
+from pydantic import JsonValue
 
 from drctl.app.case import Case, Files, load_case
 from drctl.app.context import Context
 from drctl.app.leftovers import leftover_problems
+from drctl.app.points import write_choices
 from drctl.app.start import stated_losses
 from drctl.app.zero_loss import refuse_unsealed
-from drctl.cli.options import parse_parameters
+from drctl.cli.options import parse_parameters, parse_points
 from drctl.console.plan import PlanView, check_lines, point_of_no_return, step_lines, summary_lines
 from drctl.core.excerpt import render_problem
 from drctl.engine.plan import Plan
@@ -32,6 +34,7 @@ class Asked:
     inventory: Path
     parameters: Sequence[str]
     mode: Mode
+    points: Sequence[str] = ()
 
     @property
     def files(self) -> Files:
@@ -41,7 +44,9 @@ class Asked:
 
 def load(context: Context, asked: Asked, *, quiet: bool) -> Case:
     """Load the case; its warnings go to stderr."""
-    case = load_case(context, asked.files, asked.mode, parse_parameters(list(asked.parameters)))
+    points = write_choices(parse_points(asked.points, context.clock.now()))
+    given: dict[str, JsonValue] = {**parse_parameters(list(asked.parameters)), **points}
+    case = load_case(context, asked.files, asked.mode, given)
     refuse_unsealed(case)
     for warning in () if quiet else (*case.warnings, *leftover_problems(context)):
         typer.echo(render_problem(warning), err=True)

@@ -51,19 +51,17 @@ def say_sides(found: Return) -> None:
 
 
 def say_relations(ended: Ended) -> None:
-    """Say for each relation how it stands after the run."""
-    run = ended.directory.fold()
-    for step in run.steps.values():
-        planned_as = step.planned.action if step.planned else None
-        if planned_as in {"ontap.mirror.direction", "ontap.mirror.stopped"}:
-            words = (
-                step.finding.summary
-                if step.finding
-                else f"{step.planned.title if step.planned else step.id}: not proven"
-            )
-            stopped = step.finding is not None and step.finding.level != "ok"
-            prefix = "vault stopped: " if planned_as == "ontap.mirror.stopped" and stopped else ""
-            typer.echo(f"  {prefix}{words}", err=True)
+    """Say for each relation how it stands after the run, third copies among them."""
+    for step in ended.directory.fold().steps.values():
+        title = step.planned.title if step.planned else step.id
+        action = step.planned.action if step.planned else None
+        if action == "ontap.mirror.direction":
+            typer.echo(f"  {step.finding.summary if step.finding else f'not proven: {title}'}", err=True)
+        elif action == "ontap.mirror.stopped" and step.finding is None:
+            typer.echo(f"  vault stopped: not proven yet: {title}", err=True)
+        elif action == "ontap.mirror.stopped" and step.finding is not None:
+            prefix = "" if step.finding.level == "ok" else "vault stopped: "
+            typer.echo(f"  {prefix}{step.finding.summary}", err=True)
 
 
 def _incident(found: Return) -> datetime | None:

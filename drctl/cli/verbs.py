@@ -13,6 +13,7 @@ VERBS: Mapping[str, Mapping[str, str]] = {
     "Prepare": {
         "precheck": "Look, read-only, whether a failover would find what it needs.",
         "plan": "Show step by step what would change; touch nothing.",
+        "recovery-points": "List the snapshots a failover or drill can be served from.",
     },
     "Run": {
         "failover": "Take over on the standby site; may lose data since the last transfer, says how much.",
