@@ -89,7 +89,7 @@ def commands() -> Iterator[tuple[str, Any]]:
     """Yield every verb with its command, as the command line builds it."""
     for group in VERBS.values():
         for verb in group:
-            module = importlib.import_module(f"drctl.cli.{verb}")
+            module = importlib.import_module(f"drctl.cli.{verb.replace('-', '_')}")
             yield verb, typer.main.get_command(module.app)
 
 

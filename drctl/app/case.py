@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import JsonValue
 
 from drctl.app.context import Context
+from drctl.app.points import CHOSEN, read_choices, with_points
 from drctl.core.binding import ProviderBinder
 from drctl.core.clients import Clients
+from drctl.core.operation import Binder
 from drctl.core.problem import DrctlError, ExitCode, Problem
 from drctl.core.provider import Registry
+from drctl.engine.drill import DrillBinder, bubble_of, production_of
 from drctl.engine.expand import expand
 from drctl.engine.graph import Graph, build
+from drctl.engine.inside import look_before
 from drctl.engine.lint import lint
 from drctl.engine.plan import Inputs, Plan, Planner, check
 from drctl.engine.step import Expansion, Mode, StepId
@@ -53,6 +57,8 @@ class Case:
     secrets: SecretStore
     run_id: str
     warnings: tuple[Problem, ...]
+    parent: str | None = None
+    """The run that this one undoes or continues."""
 
     @property
     def mode(self) -> Mode:
@@ -106,7 +112,12 @@ def parse_case(registry: Registry, texts: tuple[str, str], files: Files, given: 
 def _case(
     registry: Registry, runbook: Runbook, inventory: Inventory, secrets: SecretStore, given: Given
 ) -> Case:
-    expansion = expand(runbook, inventory, given.mode, given.parameters, registry, run_id=given.run_id)
+    parameters = {name: value for name, value in given.parameters.items() if name != CHOSEN}
+    expansion = expand(runbook, inventory, given.mode, parameters, registry, run_id=given.run_id)
+    expansion = with_points(expansion, inventory, read_choices(given.parameters))
+    if given.mode == "drill":
+        looks = look_before(registry, inventory, expansion, given.run_id)
+        expansion = replace(expansion, prechecks=(*expansion.prechecks, *looks))
     found = lint(runbook, inventory, expansion)
     errors = [problem for problem in found if problem.severity == "error"]
     if errors:
@@ -116,26 +127,66 @@ def _case(
     return Case(runbook, inventory, expansion, graph, given.parameters, secrets, given.run_id, warnings)
 
 
+@dataclass(frozen=True)
+class Frame:
+    """A run's own copies of its files, for runs whose steps come from a journal instead of a runbook."""
+
+    runbook: Runbook
+    inventory: Inventory
+    secrets: SecretStore
+
+    def case(
+        self, expansion: Expansion, parameters: Mapping[str, JsonValue], run_id: str, parent: str
+    ) -> Case:
+        """Return a case of these steps; ``parent`` is the run they come from."""
+        graph = build(expansion.steps)
+        return Case(
+            self.runbook, self.inventory, expansion, graph, parameters, self.secrets, run_id, (), parent
+        )
+
+
+def case_of_steps(registry: Registry, texts: tuple[str, str], files: Files) -> Frame:
+    """Load a run's copies (runbook, inventory); relative paths start where ``files`` were."""
+    secrets = SecretStore(files.inventory.absolute().parent)
+    inventory = parse_inventory(
+        texts[1], str(files.inventory), files.inventory.parent, registry, secrets.resolve
+    )
+    return Frame(parse_runbook(texts[0], str(files.runbook)), inventory, secrets)
+
+
 @contextmanager
-def opened(case: Case, context: Context) -> Iterator[ProviderBinder]:
-    """Lend a binder over the case's endpoints; connections open when a step first needs them."""
+def opened(case: Case, context: Context) -> Iterator[Binder]:
+    """Lend a binder over the case's endpoints; connections open when a step first needs them.
+
+    That of a drill puts every step in its place in the bubble.
+    """
     endpoints = {name: endpoint for name, (_, endpoint) in case.inventory.endpoints.items()}
     with Clients(context.registry, endpoints, context.clock) as clients:
-        yield ProviderBinder(context.registry, clients, case.secrets.resolve)
+        outside = ProviderBinder(context.registry, clients, case.secrets.resolve)
+        if case.mode != "drill":
+            yield outside
+            return
+        bubble = bubble_of(case.inventory, case.expansion.target, case.run_id)
+        yield DrillBinder(outside, bubble, production_of(case.inventory))
 
 
 def prepare(
-    case: Case, binder: ProviderBinder, known: Mapping[StepId, Mapping[str, JsonValue]] | None = None
+    case: Case, binder: Binder, known: Mapping[StepId, Mapping[str, JsonValue]] | None = None
 ) -> Plan:
     """Run the prechecks and read every step's diff; nothing is changed."""
-    checks = check(binder, case.expansion.prechecks, case.mode)
+    checks = check(_as_written(binder), case.expansion.prechecks, case.mode)
     planner = Planner(binder, case.graph, case.expansion.steps, known or {})
     return Plan(case.inputs, planner.plan(), checks)
 
 
-def precheck(case: Case, binder: ProviderBinder) -> Plan:
+def precheck(case: Case, binder: Binder) -> Plan:
     """Run the prechecks alone, as a plan without steps."""
-    return Plan(case.inputs, (), check(binder, case.expansion.prechecks, case.mode))
+    return Plan(case.inputs, (), check(_as_written(binder), case.expansion.prechecks, case.mode))
+
+
+def _as_written(binder: Binder) -> Binder:
+    """Return what binds prechecks: they look at the estate, in a drill as on any day."""
+    return binder.outside if isinstance(binder, DrillBinder) else binder
 
 
 def refuse_blockers(plan: Plan) -> None:

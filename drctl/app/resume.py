@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from pydantic import JsonValue, TypeAdapter
 
+from drctl.app.aftermath import rebuild
 from drctl.app.case import Case, Files, Given, opened, parse_case, prepare, refuse_blockers
 from drctl.app.context import Context
+from drctl.app.reprotect import rebuild_reprotect
 from drctl.app.session import Audience, Session, execute, open_session, watched
 from drctl.app.start import Ended
 from drctl.core import events as ev
-from drctl.core.binding import ProviderBinder
+from drctl.core.operation import Binder
 from drctl.core.problem import DrctlError, ExitCode, Problem
 from drctl.core.run import GOOD
 from drctl.engine.home import RunDirectory, claim, taken_by
@@ -24,6 +27,13 @@ from drctl.engine.reconcile import Reality, reconcile
 from drctl.engine.step import Mode, StepId
 
 _MODE: TypeAdapter[Mode] = TypeAdapter(Mode)
+
+REBUILT: Final[Mapping[str, Callable[[Context, RunDirectory, str], Case]]] = {
+    "cleanup": lambda context, parent, run_id: rebuild(context, parent, "cleanup", run_id).case,
+    "rollback": lambda context, parent, run_id: rebuild(context, parent, "rollback", run_id).case,
+    "reprotect": rebuild_reprotect,
+}
+"""How the steps of runs come back that are built from another run's journal."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +50,7 @@ class Resumption:
 
     session: Session
     case: Case
-    binder: ProviderBinder
+    binder: Binder
     reality: Reality
     edits: Edits
     drifts: Mapping[StepId, str]
@@ -71,16 +81,14 @@ def resuming(context: Context, reference: str, *, accept_changes: bool) -> Itera
     run = directory.fold()
     started = run.started
     _refuse_ended(directory, run.finished)
-    edits = compare_files(directory)
+    edits = _copies(directory) if started and started.parent else compare_files(directory)
     if edits.diff and not accept_changes:
         raise _edited(directory, edits)
     if started is None:
         raise DrctlError(
             Problem(code="unknown-run", summary=f"the journal of {directory.id} has no beginning")
         )
-    files = Files(*directory.read_origins())
-    given = Given(_MODE.validate_python(started.mode), started.parameters, directory.id)
-    case = parse_case(context.registry, edits.texts, files, given)
+    case = _case(context, directory, started, edits)
     with (
         claim(directory, context.clock),
         open_session(context, directory, case) as session,
@@ -93,6 +101,21 @@ def resuming(context: Context, reference: str, *, accept_changes: bool) -> Itera
         reality = reconcile(case.expansion.steps, ledger.run, binder)
         plan = prepare(case, binder, _known(session)) if drifts or edits.diff else None
         yield Resumption(session, case, binder, reality, edits, drifts, plan)
+
+
+def _case(context: Context, directory: RunDirectory, started: ev.RunStarted, edits: Edits) -> Case:
+    """Expand the runbook again, or build the same steps from the journal they came from."""
+    if started.parent is not None and started.mode in REBUILT:
+        parent = context.home.find(started.parent)
+        return REBUILT[started.mode](context, parent, directory.id)
+    files = Files(*directory.read_origins())
+    given = Given(_MODE.validate_python(started.mode), started.parameters, directory.id)
+    return parse_case(context.registry, edits.texts, files, given)
+
+
+def _copies(directory: RunDirectory) -> Edits:
+    """Return a run's own copies as they are: what it does follows from a journal, not from the files."""
+    return Edits("", (directory.runbook.read_text(), directory.inventory.read_text()))
 
 
 def go_on(resumption: Resumption, by: str, reason: str, audience: Audience) -> Ended:

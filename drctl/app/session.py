@@ -13,8 +13,8 @@ from drctl.app.case import Case
 from drctl.app.context import Context
 from drctl.app.incident import IncidentLog
 from drctl.core.action import ObjectRef
-from drctl.core.binding import ProviderBinder
 from drctl.core.events import Recorded
+from drctl.core.operation import Binder
 from drctl.core.problem import DrctlError, ExitCode, Problem
 from drctl.engine.control import Surroundings
 from drctl.engine.execute import Engine, Stop
@@ -67,7 +67,7 @@ def open_session(context: Context, directory: RunDirectory, case: Case) -> Itera
 def execute(
     session: Session,
     case: Case,
-    binder: ProviderBinder,
+    binder: Binder,
     audience: Audience,
     touched: frozenset[ObjectRef],
     foreseen: Mapping[StepId, Mapping[str, JsonValue]],

@@ -9,13 +9,15 @@ from drctl import __version__
 from drctl.app.approval import Approval, save_plan
 from drctl.app.case import Case, Files
 from drctl.app.context import Context
+from drctl.app.precedence import make_way, refuse_conflict
 from drctl.app.session import Audience, execute, open_session, watched
+from drctl.app.zero_loss import sealed
 from drctl.core import events as ev
-from drctl.core.binding import ProviderBinder
+from drctl.core.operation import Binder
 from drctl.core.problem import ExitCode
 from drctl.core.run import Run
 from drctl.engine.home import RunDirectory, claim, taken_by
-from drctl.engine.plan import Checked, Plan
+from drctl.engine.plan import Checked, Plan, Planner
 from drctl.engine.step import Step, Use
 from drctl.inventory.model import ServiceBody
 
@@ -32,7 +34,7 @@ def start(
     context: Context,
     case: Case,
     files: Files,
-    binder: ProviderBinder,
+    binder: Binder,
     plan: Plan,
     approval: Approval,
     audience: Audience,
@@ -42,7 +44,7 @@ def start(
     with claim(directory, context.clock), open_session(context, directory, case) as session:
         session.ledger.journal.take(session.ledger.run.epoch)
         with watched(session, audience):
-            foreseen = {p.step.id: p.operation.foresee() for p in plan.steps if p.operation is not None}
+            foreseen = Planner(binder, case.graph, case.expansion.steps, {}).foresee()
             code = execute(session, case, binder, audience, frozenset(), foreseen)
     return Ended(directory, code)
 
@@ -50,7 +52,8 @@ def start(
 def _create(context: Context, case: Case, files: Files, plan: Plan, approval: Approval) -> RunDirectory:
     """Write the run's directory; its journal appears last, complete, so that a run exists or does not."""
     with context.home.starting():
-        context.home.refuse_conflict(case.expansion.services, case.sites)
+        refuse_conflict(context, case)
+        make_way(context, case)
         directory = context.home.create(case.run_id)
         directory.runbook.write_text(case.runbook.text)
         directory.inventory.write_text(case.inventory.text)
@@ -76,7 +79,7 @@ def first_events(
     )
     events += clocks
     events += [event for checked in plan.checks for event in _check_events(checked)]
-    losses = state_losses(plan.losses(), incident)
+    losses = stated_losses(case, plan, incident)
     if losses:
         events.append(ev.LossStated(losses=losses))
     events += [planned.event() for planned in plan.steps]
@@ -85,6 +88,12 @@ def first_events(
         for identity, reason in case.expansion.skipped
     ]
     return events
+
+
+def stated_losses(case: Case, plan: Plan, incident: datetime) -> tuple[ev.LossData, ...]:
+    """Measure what a plan gives up; a break that waits for a proven last transfer gives up nothing."""
+    proven = sealed(case)
+    return state_losses(tuple(loss for loss in plan.losses() if loss.step not in proven), incident)
 
 
 def state_losses(losses: tuple[ev.LossData, ...], incident: datetime) -> tuple[ev.LossData, ...]:
@@ -145,6 +154,7 @@ def _run_started(context: Context, case: Case, plan: Plan, run_id: str) -> ev.Ru
         tool=__version__,
         host=context.host,
         user=context.user,
+        parent=case.parent,
     )
 
 

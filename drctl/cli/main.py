@@ -38,7 +38,7 @@ class Verbs(TyperGroup):
         """Import a verb; None for a name that is none."""
         if cmd_name not in self.list_commands(ctx):
             return None
-        module = importlib.import_module(f"drctl.cli.{cmd_name}")
+        module = importlib.import_module(f"drctl.cli.{cmd_name.replace('-', '_')}")
         command = typer.main.get_command(module.app)
         command.name = cmd_name
         return command

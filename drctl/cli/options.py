@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
@@ -65,6 +66,15 @@ Templates: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
+RecoveryPoints: TypeAlias = Annotated[
+    list[str],
+    typer.Option(
+        "--recovery-point",
+        metavar="NAME=POINT",
+        help="Serve a service or volume from a clone of this snapshot, or of the newest before this time.",
+        show_default=False,
+    ),
+]
 RunReference: TypeAlias = Annotated[
     str, typer.Argument(metavar="[RUN]", help="A run's id, a unique prefix of one, or last.")
 ]
@@ -84,6 +94,28 @@ def parse_parameters(given: list[str]) -> dict[str, str]:
     if bad:
         raise DrctlError(Problem(code="parameter", summary=f"-p {bad[0]}: write it as KEY=VALUE"))
     return {key: value for key, _, value in pairs}
+
+
+def parse_points(given: Sequence[str], now: datetime) -> dict[str, str]:
+    """Return ``--recovery-point`` texts by name, times as ISO 8601 in UTC; raise ``DrctlError``."""
+    points: dict[str, str] = {}
+    for text in given:
+        name, equals, point = text.partition("=")
+        if not (name and equals and point):
+            hint = "drctl recovery-points RUNBOOK lists what there is."
+            summary = f"--recovery-point {text}: write it as NAME=SNAPSHOT or NAME=TIME"
+            raise DrctlError(Problem(code="recovery-point", summary=summary, hint=hint))
+        points[name] = _point(point, now)
+    return points
+
+
+def _point(text: str, now: datetime) -> str:
+    """Return a time as ISO 8601 in UTC; what is none is a snapshot's name."""
+    try:
+        instant = parse_instant(text, "--recovery-point", now)
+    except DrctlError:
+        return text
+    return instant.isoformat() if instant else text
 
 
 def parse_instant(text: str | None, option: str, now: datetime) -> datetime | None:

@@ -10,19 +10,30 @@ from pathlib import Path
 from typing import Literal
 
 import typer
+from pydantic import JsonValue
 
 from drctl.app.case import Case, Files, load_case
 from drctl.app.context import Context
 from drctl.app.history import carried_over, forecast_plan
-from drctl.app.start import state_losses
-from drctl.cli.options import parse_parameters
+from drctl.app.leftovers import leftover_problems
+from drctl.app.points import write_choices
+from drctl.app.start import stated_losses
+from drctl.app.zero_loss import refuse_unsealed
+from drctl.cli.options import parse_parameters, parse_points
 from drctl.console.forecast import forecast_document
-from drctl.console.plan import PlanView, action_lines, check_lines, step_lines, summary_lines
+from drctl.console.plan import (
+    PlanView,
+    action_lines,
+    check_lines,
+    point_of_no_return,
+    step_lines,
+    summary_lines,
+)
 from drctl.core.excerpt import render_problem
 from drctl.engine.plan import Plan
 from drctl.report.actions import action_document
 
-Mode = Literal["failover"]
+Mode = Literal["failover", "switchover", "drill", "failback"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +44,7 @@ class Asked:
     inventory: Path
     parameters: Sequence[str]
     mode: Mode
+    points: Sequence[str] = ()
 
     @property
     def files(self) -> Files:
@@ -42,8 +54,11 @@ class Asked:
 
 def load(context: Context, asked: Asked, *, quiet: bool) -> Case:
     """Load the case; its warnings go to stderr."""
-    case = load_case(context, asked.files, asked.mode, parse_parameters(list(asked.parameters)))
-    for warning in () if quiet else case.warnings:
+    points = write_choices(parse_points(asked.points, context.clock.now()))
+    given: dict[str, JsonValue] = {**parse_parameters(list(asked.parameters)), **points}
+    case = load_case(context, asked.files, asked.mode, given)
+    refuse_unsealed(case)
+    for warning in () if quiet else (*case.warnings, *leftover_problems(context)):
         typer.echo(render_problem(warning), err=True)
     return case
 
@@ -65,7 +80,7 @@ def view(context: Context, case: Case, plan: Plan, incident: datetime) -> PlanVi
         target=sites[target].title or target,
         steps=tuple(planned.event() for planned in plan.steps),
         checks=tuple((checked.step.id, checked.finding) for checked in plan.checks),
-        losses=state_losses(plan.losses(), incident),
+        losses=stated_losses(case, plan, incident),
         digest=plan.digest,
         forecast=forecast_plan(context, case, plan) if plan.steps else None,
         rto=case.runbook.body.objectives.rto,
@@ -84,7 +99,7 @@ def show(shown: PlanView, *, as_json: bool, steps: bool = True, every: bool = Fa
         for line in check_lines(shown.checks, every=every):
             typer.echo(line)
     if steps:
-        for line in step_lines(shown.steps):
+        for line in step_lines(shown.steps, point_of_no_return(shown)):
             typer.echo(line)
     if shown.steps:
         typer.echo("")

@@ -134,6 +134,12 @@ class _Voice:
 
 def conclude(ended: Ended, *, as_json: bool) -> None:
     """Say how it ended and what to do next; exit with the run's code."""
+    say_end(ended, as_json=as_json)
+    raise typer.Exit(int(ended.exit_code))
+
+
+def say_end(ended: Ended, *, as_json: bool) -> None:
+    """Say how it ended and what to do next."""
     if not as_json:
         found = scan(ended.directory.journal)
         closing = Closing(
@@ -141,7 +147,6 @@ def conclude(ended: Ended, *, as_json: bool) -> None:
         )
         for line in closing_lines(closing):
             typer.echo(line, err=True)
-    raise typer.Exit(int(ended.exit_code))
 
 
 @contextmanager

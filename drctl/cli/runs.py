@@ -8,6 +8,7 @@ import typer
 from pydantic import JsonValue
 
 from drctl.app.context import Context, system_context
+from drctl.app.leftovers import leftover_drills
 from drctl.app.look import Sight, look_at_all
 from drctl.cli.options import Home, Json
 from drctl.cli.verbs import exit_codes
@@ -24,15 +25,18 @@ def runs(home: Home = None, json_: Json = False) -> None:
     """List the runs, newest first: state, mode, runbook, when it began, how long it took, whose it is."""
     context = system_context(home)
     empty = True
+    left = {run.started.run for run in leftover_drills(context) if run.started is not None}
     for directory, seen in look_at_all(context):
         empty = False
-        document = _document(context, directory, seen)
+        document = _document(context, directory, seen) | {"uncleaned": directory.id in left}
         if json_:
             typer.echo(json.dumps(document, ensure_ascii=False))
         else:
             typer.echo(f"{document['run']}  {document['state']}")
             if document["began"]:
                 typer.echo("    {mode} of {runbook}, {when}, by {owner}".format(**document))
+            if document["uncleaned"]:
+                typer.echo(f"    left in the bubble, not cleaned up: drctl cleanup {directory.id}")
     if empty and not json_:
         typer.echo(f"No runs in {context.home.path}.")
 

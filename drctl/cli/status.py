@@ -9,6 +9,7 @@ import typer
 
 from drctl.app.context import Context, system_context
 from drctl.app.history import past_of
+from drctl.app.leftovers import leftover_drills, leftover_problems
 from drctl.app.look import Pulse, Sight, follow, look
 from drctl.cli.options import Home, Json, NoColor, Plain, RunReference, has_terminal
 from drctl.cli.running import Display, live_view
@@ -71,10 +72,14 @@ def _watch(context: Context, seen: Sight, display: Display) -> None:
 def _show(context: Context, seen: Sight, *, as_json: bool) -> None:
     at = _standing(context, seen, seen.directory.incident)
     if as_json:
-        typer.echo(json.dumps(standing_document(at), ensure_ascii=False))
+        drills = [run.started.run for run in leftover_drills(context) if run.started is not None]
+        document = {**standing_document(at), "uncleaned_drills": drills}
+        typer.echo(json.dumps(document, ensure_ascii=False))
         return
     for line in standing_lines(at):
         typer.echo(line)
+    for problem in leftover_problems(context):
+        typer.echo(f"Left over {problem.summary}: {problem.hint}")
 
 
 def _standing(context: Context, seen: Sight, incident: Path) -> Standing:

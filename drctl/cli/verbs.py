@@ -13,9 +13,16 @@ VERBS: Mapping[str, Mapping[str, str]] = {
     "Prepare": {
         "precheck": "Look, read-only, whether a failover would find what it needs.",
         "plan": "Show step by step what would change; touch nothing.",
+        "recovery-points": "List the snapshots a failover or drill can be served from.",
     },
     "Run": {
         "failover": "Take over on the standby site; may lose data since the last transfer, says how much.",
+        "switchover": "Move on purpose: source sealed, last transfer proven, nothing lost.",
+        "reprotect": "Replicate in the other direction after a failover or switchover.",
+        "failback": "Move back on purpose, then protect the original direction again.",
+        "drill": "Rehearse the failover in an isolated bubble, on copies.",
+        "cleanup": "Take away what a drill made; prove that nothing is left.",
+        "rollback": "Undo a failed or aborted failover, while that is possible.",
         "resume": "Go on with a stopped run, after reading reality again.",
         "retry": "Try a failed or indeterminate step again.",
         "skip": "Go on without a step; needs a reason.",

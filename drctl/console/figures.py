@@ -122,6 +122,10 @@ def loss_text(run: Run) -> str:
     """Return the data loss stated, in one line."""
     stage = loss_stage(run)
     if stage == "none":
+        if run.started is not None and run.started.mode in {"switchover", "failback"}:
+            return "no data: each mirror is broken only once its last transfer is proven"
+        if run.started is not None and run.started.mode == "reprotect":
+            return "no data: nothing unreplicated was overwritten"
         return "no data: no mirror had to be broken"
     if stage == "spared":
         return "no data: the run ended before a mirror was broken"

@@ -21,8 +21,13 @@ SIGNS = {
     "unknown": "…",
     "blocked": "✗",
     "unreadable": "-",
+    "not exercised": "∅",
 }
 """One sign per verdict; the word follows, so that no meaning hangs on the sign alone."""
+
+
+_ON_COPIES = frozenset({"drill", "cleanup"})
+"""Modes after which nothing is missed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +61,20 @@ def check_lines(checks: Sequence[tuple[str, ev.FindingData]], *, every: bool = F
         yield f"  ok       {len(fine)} checks"
 
 
-def step_lines(steps: Sequence[ev.StepPlanned]) -> Iterator[str]:
-    """Yield each phase with its steps: verdict, id, what changes, where, and how it can be undone."""
+def step_lines(steps: Sequence[ev.StepPlanned], final: ev.StepPlanned | None = None) -> Iterator[str]:
+    """Yield each phase with its steps: verdict, id, what changes, where; ``final`` is marked before it runs."""
     phase = ""
     for step in steps:
         if step.phase != phase:
             phase = step.phase
             yield ""
             yield phase
+        if step is final:
+            yield "  ── point of no return: up to here drctl rollback leads back ──"
         yield f"  {SIGNS[step.verdict]} {step.verdict:<10} {step.step}"
         yield f"      {step.summary}{_where(step)}"
+        if step.instead_of is not None:
+            yield f"      {step.action} in the bubble, instead of {step.instead_of}"
         if step.change is not None:
             yield from (
                 f"      {field.name}: {_value(field.before)} → {_value(field.after)}"
@@ -78,6 +87,20 @@ def summary_lines(view: PlanView) -> Iterator[str]:
     counts = Counter(step.verdict for step in view.steps)
     yield f"Mode {view.mode}: {view.source} → {view.target}, {len(view.steps)} steps"
     yield "  " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    yield from _left_out(view.steps)
+    if view.mode not in _ON_COPIES:
+        yield from _price(view)
+    yield from loss_lines(view.losses)
+    if view.forecast is not None:
+        yield from (f"  {line}" for line in plan_forecast_lines(view.forecast, view.rto))
+    yield f"  plan {view.digest[:16]}"
+
+
+def _price(view: PlanView) -> Iterator[str]:
+    """Yield what going back would cost."""
+    point = point_of_no_return(view)
+    if point is not None:
+        yield f"  point of no return: {point.step}"
     final = [
         step.step for step in view.steps if step.reversibility == "irreversible" and step.verdict != "done"
     ]
@@ -88,10 +111,6 @@ def summary_lines(view: PlanView) -> Iterator[str]:
     ]
     if costly:
         yield f"  can be undone only at a price: {_some(costly)}"
-    yield from loss_lines(view.losses)
-    if view.forecast is not None:
-        yield from (f"  {line}" for line in plan_forecast_lines(view.forecast, view.rto))
-    yield f"  plan {view.digest[:16]}"
 
 
 def action_lines(view: PlanView) -> Iterator[str]:
@@ -111,6 +130,33 @@ def loss_lines(losses: Sequence[ev.LossData]) -> Iterator[str]:
         lost = format_duration(loss.seconds) if loss.seconds is not None else "unknown"
         skew = f", array clock {loss.clock_skew:+.0f} s" if loss.clock_skew else ""
         yield f"  data lost on {loss.volume}: {lost} ({since}, {until}{skew})"
+
+
+def point_of_no_return(view: PlanView) -> ev.StepPlanned | None:
+    """Return the first step, in the plan's order, that changes something and that nothing undoes.
+
+    None where there is nothing to lose: a drill works on copies, a cleanup takes them away.
+    """
+    if view.mode in _ON_COPIES:
+        return None
+    return next((step for step in view.steps if _is_final(step)), None)
+
+
+def _is_final(step: ev.StepPlanned) -> bool:
+    costly = step.reversibility not in {None, "reversible"} and not step.undoable
+    return costly and step.verdict in {"will", "unknown"}
+
+
+def _left_out(steps: Sequence[ev.StepPlanned]) -> Iterator[str]:
+    """Yield what a drill does not exercise, grouped by reason: a test says what it does not test."""
+    reasons: dict[str, list[str]] = {}
+    for step in steps:
+        if step.verdict == "not exercised":
+            reasons.setdefault(step.summary, []).append(step.step)
+    if reasons:
+        yield f"  not exercised: {sum(map(len, reasons.values()))} of {len(steps)} steps"
+    for reason, names in reasons.items():
+        yield f"    {_some(names, 3)}: {reason}"
 
 
 def _some(names: Sequence[str], most: int = 6) -> str:

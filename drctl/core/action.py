@@ -11,11 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Final, Generic, Protocol, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from drctl.core.problem import ProviderError
+
+if TYPE_CHECKING:
+    from drctl.core.bubble import Bubble
 
 
 class Reversibility(StrEnum):
@@ -129,10 +132,29 @@ class Control(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """An action as data: what a journal keeps to undo a step later; ``arguments`` are its ``with:``."""
+    """An action as data: what a journal keeps to undo a step later, what a drill does instead of a step.
+
+    ``arguments`` are its ``with:``; ``endpoint`` None means the one of the step it is for.
+    """
 
     uses: str
     arguments: Mapping[str, JsonValue]
+    endpoint: str | None = None
+
+
+MARK: Final = "$mark"
+"""In a recipe that undoes a step: stands for the mark the step left on what it made (``Control.mark``)."""
+
+OUTPUT: Final = "$outputs."
+"""In such a recipe, ``$outputs.NAME`` stands for what the step put out in the end (an identity it could
+not know before); the argument is left out when the journal holds no end of the step."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotExercised:
+    """A step that a drill does not do, not even in the bubble; ``reason`` completes "because …"."""
+
+    reason: str
 
 
 C = TypeVar("C")
@@ -199,5 +221,13 @@ class Action(BaseModel, Generic[C, S]):
         return self.foresee()
 
     def undo(self, before: S, change: Change) -> Recipe | None:
-        """Return the inverse action, None when there is none."""
+        """Return the inverse action, None when there is none.
+
+        Values may be ``MARK`` or begin with ``OUTPUT``: so an undo tells what this step made from
+        what was there before, or came later.
+        """
         return None
+
+    def in_drill(self, bubble: Bubble) -> Recipe | NotExercised:
+        """Return what a drill does instead: an action with the same outputs, on the bubble's own objects."""
+        return NotExercised(f"{self.name} has no counterpart inside a bubble")

@@ -11,7 +11,18 @@ from typing import Any, Literal
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
-from drctl.core.action import Action, Change, Control, Handle, Missing, ObjectRef, Reversibility
+from drctl.core.action import (
+    Action,
+    Change,
+    Control,
+    Handle,
+    Missing,
+    NotExercised,
+    ObjectRef,
+    Recipe,
+    Reversibility,
+)
+from drctl.core.bubble import Bubble
 from drctl.core.clients import Clients
 from drctl.core.operation import Look, Operation, Seen
 from drctl.core.problem import DrctlError, Problem, ProviderError
@@ -98,6 +109,10 @@ class BoundAction(_Bound):
         with self.using(Access.READ) as client:
             return self.action.find_running(client, since)
 
+    def in_drill(self, bubble: Bubble) -> Recipe | NotExercised | None:
+        """Return what a drill does instead."""
+        return self.action.in_drill(bubble)
+
 
 @dataclass(frozen=True)
 class BoundProbe(_Bound):
@@ -134,6 +149,10 @@ class BoundProbe(_Bound):
         """Return None: a probe starts no job."""
         return None
 
+    def in_drill(self, bubble: Bubble) -> Recipe | NotExercised | None:
+        """Return what a drill asks instead; None to ask this probe as it is."""
+        return self.probe.in_drill(bubble)
+
 
 def read_bulk(bound: Sequence[BoundAction]) -> list[Seen]:
     """Read for actions of one class on one endpoint with one client, and compare each."""
@@ -160,8 +179,15 @@ class ProviderBinder:
         self._clients = clients
         self._resolve = resolve
 
-    def bind(self, uses: str, endpoint: str | None, arguments: Mapping[str, JsonValue]) -> Operation:
-        """Bind; raise ``DrctlError`` with every problem of the arguments."""
+    def bind(
+        self,
+        uses: str,
+        endpoint: str | None,
+        arguments: Mapping[str, JsonValue],
+        *,
+        as_is: bool = False,
+    ) -> Operation:
+        """Bind as written; raise ``DrctlError`` with every problem of the arguments."""
         model = self._registry.find(uses)
         if model is None:
             raise DrctlError(Problem(code="unknown-action", summary=f"no action or probe is called {uses!r}"))

@@ -93,6 +93,8 @@ class StepPlanned(EventData):
     confirms: str | None = None
     precheck: bool = False
     digest: str = ""
+    instead_of: str | None = None
+    undoable: bool = False
 
 
 class ClockSet(EventData):

@@ -9,7 +9,17 @@ from typing import Literal, Protocol, TypeAlias
 
 from pydantic import JsonValue
 
-from drctl.core.action import Change, Control, Handle, Missing, ObjectRef, Recipe, Reversibility
+from drctl.core.action import (
+    Change,
+    Control,
+    Handle,
+    Missing,
+    NotExercised,
+    ObjectRef,
+    Recipe,
+    Reversibility,
+)
+from drctl.core.bubble import Bubble
 from drctl.core.probe import Finding
 from drctl.core.problem import ProviderError
 
@@ -26,6 +36,15 @@ class Look:
 
 
 Seen: TypeAlias = Look | Missing | ProviderError
+
+
+class Unexercised(Exception):  # noqa: N818 - a statement about the drill, not an error of the caller
+    """Raised when a step is bound that a drill leaves out; ``outputs`` are those that are certain all the same."""
+
+    def __init__(self, reason: str, outputs: Mapping[str, JsonValue]) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.outputs = outputs
 
 
 class Operation(Protocol):
@@ -86,12 +105,27 @@ class Operation(Protocol):
         """Return a job of an earlier attempt that is still at it; raise ``ProviderError``."""
         ...
 
+    def in_drill(self, bubble: Bubble) -> Recipe | NotExercised | None:
+        """Return what a drill does instead; None (probes alone) to do it as it is; raise ``DrctlError``."""
+        ...
+
 
 class Binder(Protocol):
     """Turns a step's ``uses``, ``on`` and complete ``with`` into an operation."""
 
-    def bind(self, uses: str, endpoint: str | None, arguments: Mapping[str, JsonValue]) -> Operation:
-        """Bind; raise ``DrctlError`` with every problem of the arguments."""
+    def bind(
+        self,
+        uses: str,
+        endpoint: str | None,
+        arguments: Mapping[str, JsonValue],
+        *,
+        as_is: bool = False,
+    ) -> Operation:
+        """Bind; raise ``DrctlError`` with every problem of the arguments.
+
+        ``as_is`` matters to drills alone: what the runbook writes for drills is not replaced again.
+        A drill's binder raises ``Unexercised`` for what it leaves out.
+        """
         ...
 
     def look_many(self, operations: Sequence[Operation]) -> list[Seen]:

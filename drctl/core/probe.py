@@ -6,11 +6,14 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from drctl.core.action import ObjectRef
+from drctl.core.action import NotExercised, ObjectRef, Recipe
+
+if TYPE_CHECKING:
+    from drctl.core.bubble import Bubble
 
 
 class Level(StrEnum):
@@ -69,3 +72,11 @@ class Probe(BaseModel, Generic[C]):
     @abstractmethod
     def judge(self, seen: Observation) -> Finding:
         """Say what it means."""
+
+    def in_drill(self, bubble: Bubble) -> Recipe | NotExercised | None:
+        """Return the probe a drill asks instead; None to ask this one as it is.
+
+        None is right only for a probe of the target's own objects on the bubble's site: what goes
+        through public names would be answered by production.
+        """
+        return NotExercised(f"{self.name} would be answered by production")

@@ -51,12 +51,16 @@ class StepRun:
     ended: datetime | None = None
     change: ev.ChangeData | None = None
     undo: ev.RecipeData | None = None
+    objects: tuple[str, ...] = ()
+    """What it was about to touch, as ``kind identity at site``."""
     handle: ev.StepHandle | None = None
     finding: ev.FindingData | None = None
     problem: ev.ProblemData | None = None
     tolerated: bool = False
     unreachable: bool = False
     skip: ev.StepSkipped | None = None
+    not_exercised: str = ""
+    """Why a drill left it out."""
     gate: ev.GateOpened | None = None
     manual: ev.ManualOpened | None = None
     decision: ev.GateAnswered | ev.ManualRecorded | None = None
@@ -177,7 +181,7 @@ def _fold_step(run: Run, step: StepRun, record: Recorded) -> None:
             step.planned = event
         case ev.StepStarted():
             step.state, step.change, step.undo = State.RUNNING, event.change, event.undo
-            step.attempts, step.handle = event.attempt, None
+            step.attempts, step.handle, step.objects = event.attempt, None, event.objects
             step.started = step.started or at
         case ev.StepHandle():
             step.handle = event
@@ -214,6 +218,7 @@ def _fold_end(run: Run, step: StepRun, event: ev.EventData, at: datetime) -> Non
             step.skip = event
         case ev.StepNotExercised():
             _end(step, State.NOT_EXERCISED, at)
+            step.not_exercised = event.reason
         case _:
             _fold_person(run, step, event, at)
 

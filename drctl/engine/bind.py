@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import JsonValue
@@ -26,6 +26,9 @@ from drctl.runbook.value import ExpressionError
 
 Class: TypeAlias = type[AnyAction] | type[AnyProbe]
 Kind: TypeAlias = Literal["action", "probe"]
+
+REHEARSED: Final = "Drill, do not carry it out; read it out, say what is missing, and confirm:"
+"""What a drill says before the words of a manual step."""
 
 _ADDRESSES = ("host", "resolver", "servers", "url")
 
@@ -73,7 +76,14 @@ class Bodies:
             lane=draft.lane,
             reaches=self._reaches(body),
             definition=draft.definition,
+            not_exercised=self._not_exercised(draft),
         )
+
+    def _not_exercised(self, draft: Draft) -> str:
+        """Say why a drill leaves a step out, where the runbook says so."""
+        said = draft.body.drill or (draft.outer.drill if draft.outer else None)
+        drill = self._drafts.mode == "drill"
+        return "the runbook leaves it out of drills" if drill and said == "skip" else ""
 
     def _outputs_of(self, draft: Draft) -> Collection[str] | None:
         if draft.body.uses is None:
@@ -87,7 +97,7 @@ class Bodies:
     def _class(self, draft: Draft) -> Class | None:
         if draft.body.uses is None:
             return None
-        keys: Keys = (*draft.keys, "uses")
+        keys: Keys = (*draft.written, "uses")
         uses = self._text(draft.body.uses, keys, draft)
         if uses is None:
             return None
@@ -107,6 +117,8 @@ class Bodies:
             return Gate(ask or "", body.gate.role, body.gate.timeout, body.gate.on_timeout)
         if body.manual is not None:
             do = self._text(body.manual.do, (*draft.keys, "manual", "do"), draft)
+            if self._drafts.mode == "drill":
+                do = f"{REHEARSED} {do}"
             return Manual(do or "", body.manual.role, body.manual.evidence, body.manual.confirms)
         found = self._classes[draft.id]
         return None if found is None else self._use(draft, found)
@@ -119,10 +131,10 @@ class Bodies:
         self._check_arguments(found, tree, draft)
         arguments = Arguments(tree)
         kind: Kind = "action" if issubclass(found, Action) else "probe"
-        return Use(found.name, kind, endpoint, site, arguments, arguments.references)
+        return Use(found.name, kind, endpoint, site, arguments, arguments.references, as_is=draft.drilled)
 
     def _endpoint(self, draft: Draft, found: Class) -> tuple[str | None, str | None]:
-        keys: Keys = (*draft.keys, "on")
+        keys: Keys = (*draft.written, "on")
         provider = found.name.split(".", 1)[0]
         needed = self._registry.provider(provider).endpoint is not None
         name = self._value(draft.body.on, keys, draft) if draft.body.on is not None else None
@@ -147,7 +159,7 @@ class Bodies:
         return str(name), entry[1].site
 
     def _arguments(self, draft: Draft) -> dict[str, Tree] | None:
-        keys: Keys = (*draft.keys, "with")
+        keys: Keys = (*draft.written, "with")
         given = draft.body.with_
         if given is None:
             return {}
@@ -244,7 +256,7 @@ class Bodies:
             if name not in waiting
         }
         written = _literal_fields(draft.body)
-        keys: Keys = (*draft.keys, "with")
+        keys: Keys = (*draft.written, "with")
         for details in field_errors(found, data, written.__contains__):
             name = details["loc"][0] if details["loc"] else None
             if name in waiting or (name is None and waiting):

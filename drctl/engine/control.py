@@ -11,7 +11,7 @@ from drctl.core.action import Handle, Interrupted, ObjectRef
 from drctl.core.clock import Clock
 from drctl.core.operation import Binder
 from drctl.core.run import StepRun
-from drctl.engine.step import Outputs, Step
+from drctl.engine.step import Outputs, Step, StepId
 
 
 class Log(Protocol):
@@ -38,12 +38,14 @@ class Assignment:
     """A step to do, and what the run knows at its start.
 
     ``touched`` are the objects earlier steps of this run changed: they are not held to the plan.
+    ``unexercised`` are the steps a drill left out: what needs their outputs is left out, too.
     """
 
     step: Step
     record: StepRun
     outputs: Outputs
     touched: frozenset[ObjectRef]
+    unexercised: frozenset[StepId] = frozenset()
 
 
 class StepControl:

@@ -56,7 +56,8 @@ def decide(
 ) -> Decision:
     """Return everything that may begin now, in the runbook's order.
 
-    A step may begin when all it needs is settled. After a tolerated failure, what belongs to the same
+    A step may begin when all it needs is settled and its worker has gone, so that what it touched is
+    known. After a tolerated failure, what belongs to the same
     chain or uses its outputs is skipped instead.
     """
     room = _room(steps, run, running, limits)
@@ -68,7 +69,7 @@ def decide(
         if _state(run, step.id) is not State.PENDING or step.id in running:
             continue
         needs = [run.steps.get(need) or StepRun(need) for need in step.needs]
-        if not all(need.settled for need in needs):
+        if not all(need.settled and need.id not in running for need in needs):
             continue
         broken = _broken(step, needs, chains)
         if broken is not None:

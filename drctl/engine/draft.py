@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from drctl.core.problem import Problem
@@ -14,7 +14,7 @@ from drctl.engine.order import Block, Strand
 from drctl.engine.scope import service_of
 from drctl.engine.step import StepId
 from drctl.runbook.expr import Expression, Language, Scope
-from drctl.runbook.model import StepBody
+from drctl.runbook.model import DrillBody, StepBody
 from drctl.runbook.text import parse_text
 from drctl.runbook.value import ExpressionError
 
@@ -37,6 +37,13 @@ class Draft:
     chain: str | None = None
     lane: tuple[str, int] | None = None
     when: tuple[Deferred, ...] = ()
+    drilled: bool = False
+    """The body is what the runbook says under ``drill:``."""
+
+    @property
+    def written(self) -> Keys:
+        """Return where its ``uses``, ``on`` and ``with`` stand."""
+        return (*self.keys, "drill") if self.drilled else self.keys
 
     @property
     def definition(self) -> str:
@@ -192,7 +199,7 @@ class Drafts:
         lane = None if body.max_parallel is None else (body.id, body.max_parallel)
         common = Draft(name, body, keys, phase, item.scope, None, item.key, service, None, lane, when)
         if body.steps is None:
-            self.drafts.append(common)
+            self.drafts.append(self._rehearsed(common))
             return (name,)
         return tuple(self._links(body, body.steps, common))
 
@@ -207,22 +214,34 @@ class Drafts:
             when = self._when(body, keys, common.scope, name)
             if when is None:
                 continue
-            self.drafts.append(
-                Draft(
-                    name,
-                    body,
-                    keys,
-                    common.phase,
-                    common.scope,
-                    outer,
-                    common.item,
-                    common.service,
-                    common.id,
-                    common.lane,
-                    common.when + when,
-                )
+            draft = Draft(
+                name,
+                body,
+                keys,
+                common.phase,
+                common.scope,
+                outer,
+                common.item,
+                common.service,
+                common.id,
+                common.lane,
+                common.when + when,
             )
+            self.drafts.append(self._rehearsed(draft))
             yield name
+
+    def _rehearsed(self, draft: Draft) -> Draft:
+        """In a drill, put what the step says under ``drill:`` in the place of its ``uses``, ``on`` and ``with``.
+
+        ``on`` stays where the step's is when the override says none and is the same provider's.
+        """
+        body, own = draft.body, draft.body.drill
+        if self.mode != "drill" or not isinstance(own, DrillBody):
+            return draft
+        same = own.uses.split(".", 1)[0] == (body.uses or "").split(".", 1)[0]
+        on = own.on or (body.on if same else None)
+        written = body.model_copy(update={"uses": own.uses, "on": on, "with_": own.with_})
+        return replace(draft, body=written, drilled=True)
 
     def _when(self, body: StepBody, keys: Keys, scope: Scope, name: StepId) -> tuple[Deferred, ...] | None:
         """Decide ``when``; None leaves the step out, a deferred condition is kept."""

@@ -117,14 +117,18 @@ class Engine:
         if decision.skip:
             self._ledger.append(*decision.skip)
         for step in decision.ask:
-            self._ledger.append(*self._people.open(step, self._around.clock.now()))
+            if step.not_exercised:
+                self._ledger.append(ev.StepNotExercised(step=step.id, reason=step.not_exercised))
+            else:
+                self._ledger.append(*self._people.open(step, self._around.clock.now()))
         for step in decision.start:
             self._start(step)
         return bool(decision)
 
     def _start(self, step: Step) -> None:
         record = self._run.steps.get(step.id) or StepRun(step.id)
-        assignment = Assignment(step, record, self._outputs(), frozenset(self._touched))
+        left_out = frozenset(i for i, r in self._run.steps.items() if r.state is State.NOT_EXERCISED)
+        assignment = Assignment(step, record, self._outputs(), frozenset(self._touched), left_out)
         thread = threading.Thread(target=self._work, args=(assignment,), name=step.id, daemon=True)
         self._workers[step.id] = thread
         thread.start()
@@ -141,12 +145,12 @@ class Engine:
         self._ledger.wake.set()
 
     def _outputs(self) -> dict[StepId, Mapping[str, JsonValue]]:
-        """Return what steps may refer to: outputs of good steps, foreseen ones of those a person skipped."""
+        """Return what steps may refer to: outputs of good steps, foreseen ones of those that are left out."""
         outputs: dict[StepId, Mapping[str, JsonValue]] = {}
         for identity, record in self._run.steps.items():
             if record.state in GOOD:
                 outputs[identity] = record.outputs
-            elif record.skip is not None and record.skip.cause == "person":
+            elif record.state is State.NOT_EXERCISED or (record.skip and record.skip.cause == "person"):
                 outputs[identity] = self._foreseen.get(identity, {})
         return outputs
 

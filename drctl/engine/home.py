@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,11 +123,22 @@ class Home:
             if run.started is not None and run.finished is None:
                 yield directory, run
 
-    def refuse_conflict(self, services: frozenset[str], sites: frozenset[str]) -> None:
-        """Raise ``DrctlError`` (exit 5) when an unfinished run holds one of the services on these sites."""
-        for directory, run in self.unfinished():
-            held = _conflict(run, services, sites)
-            if held:
+    def conflicts(
+        self, services: frozenset[str], sites: frozenset[str]
+    ) -> Iterator[tuple[RunDirectory, Run]]:
+        """Return the unfinished runs that hold one of the services on these sites."""
+        return ((directory, run) for directory, run in self.unfinished() if _conflict(run, services, sites))
+
+    def refuse_conflict(
+        self,
+        services: frozenset[str],
+        sites: frozenset[str],
+        yields: Callable[[RunDirectory, Run], bool] = lambda *_: False,
+    ) -> None:
+        """Raise ``DrctlError`` (exit 5) when an unfinished run that does not give way holds a service."""
+        for directory, run in self.conflicts(services, sites):
+            if not yields(directory, run):
+                held = _conflict(run, services, sites)
                 raise DrctlError(_locked(directory, run, held), exit_code=ExitCode.LOCKED)
 
     @contextmanager

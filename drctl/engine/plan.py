@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from drctl.core import events as ev
 from drctl.core.action import Missing, ObjectRef
-from drctl.core.operation import Binder, Look, Operation, Seen
+from drctl.core.operation import Binder, Look, Operation, Seen, Unexercised
 from drctl.core.problem import DrctlError, Problem, ProviderError
 from drctl.engine import verdict as vd
 from drctl.engine.graph import Graph
@@ -36,6 +36,8 @@ class Planned:
         body, operation = self.step.body, self.operation
         change = self.verdict.change if isinstance(self.verdict, vd.Will) else None
         reversibility = operation.reversibility if operation else None
+        uses = body if isinstance(body, Use) else None
+        replaced = uses is not None and operation is not None and operation.uses != uses.uses
         return ev.StepPlanned(
             step=self.step.id,
             title=self.step.title,
@@ -43,9 +45,9 @@ class Planned:
             kind=body.kind if isinstance(body, Use) else "gate" if isinstance(body, Gate) else "manual",
             service=self.step.service,
             item=self.step.item,
-            action=body.uses if isinstance(body, Use) else None,
-            endpoint=body.endpoint if isinstance(body, Use) else None,
-            site=body.site if isinstance(body, Use) else None,
+            action=operation.uses if operation else uses.uses if uses else None,
+            endpoint=operation.endpoint if operation else uses.endpoint if uses else None,
+            site=operation.site if operation else uses.site if uses else None,
             needs=tuple(sorted(self.step.needs)),
             reversibility=reversibility.value if reversibility else None,
             verdict=self.verdict.word,
@@ -55,6 +57,8 @@ class Planned:
             confirms=body.confirms if isinstance(body, Manual) else None,
             precheck=precheck,
             digest=self.step.definition,
+            undoable=self.undo is not None,
+            instead_of=uses.uses if uses and replaced else None,
         )
 
 
@@ -175,6 +179,8 @@ class Planner:
         body = step.body
         if step.id in self._known:
             self._verdicts[step.id] = vd.Done()
+        elif step.not_exercised and not isinstance(body, Use):
+            self._verdicts[step.id] = vd.NotExercised(step.not_exercised)
         elif isinstance(body, Gate):
             self._verdicts[step.id] = vd.Asks(body.ask)
         elif isinstance(body, Manual):
@@ -184,14 +190,26 @@ class Planner:
 
     def _bind_use(self, step: Step, body: Use) -> None:
         try:
-            operation = self._binder.bind(body.uses, body.endpoint, body.arguments.resolve(self._foreseen))
+            operation = body.bound(self._binder, self._foreseen)
         except Unresolved as error:
-            self._verdicts[step.id] = vd.Unknown(error.steps)
+            self._verdicts[step.id] = self._unresolved(error)
+        except Unexercised as error:
+            self._verdicts[step.id] = vd.NotExercised(step.not_exercised or error.reason)
+            self._foreseen[step.id] = error.outputs
         except DrctlError as error:
             self._verdicts[step.id] = vd.Blocked(error.problems[0])
         else:
-            self._operations[step.id] = operation
             self._foreseen[step.id] = operation.foresee()
+            if step.not_exercised:
+                self._verdicts[step.id] = vd.NotExercised(step.not_exercised)
+            else:
+                self._operations[step.id] = operation
+
+    def _unresolved(self, error: Unresolved) -> Verdict:
+        left_out = [i for i in error.steps if isinstance(self._verdicts.get(i), vd.NotExercised)]
+        if left_out:
+            return vd.NotExercised(f"{error}, which the drill does not exercise")
+        return vd.Unknown(error.steps)
 
     def _judge(self, step: Step, seen: Seen | None) -> Verdict:
         if seen is None:
@@ -259,8 +277,7 @@ def _bind_checks(
         if not isinstance(step.body, Use):
             continue
         try:
-            arguments = step.body.arguments.resolve({})
-            operations[step.id] = binder.bind(step.body.uses, step.body.endpoint, arguments)
+            operations[step.id] = step.body.bound(binder, {})
         except DrctlError as error:
             failed[step.id] = ProviderError(error.problems[0])
     return operations, failed

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from drctl.core import events as ev
 from drctl.core.action import Handle, ObjectRef
-from drctl.core.operation import Binder, Look, Operation, Seen
+from drctl.core.operation import Binder, Look, Operation, Seen, Unexercised
 from drctl.core.problem import DrctlError, ProviderError
 from drctl.core.run import GOOD, Run, State, StepRun
 from drctl.engine import verdict as vd
@@ -64,10 +64,8 @@ def _bind(
         if not isinstance(step.body, Use) or step.body.kind == "probe":
             continue
         try:
-            bound[step.id] = binder.bind(
-                step.body.uses, step.body.endpoint, step.body.arguments.resolve(outputs)
-            )
-        except (Unresolved, DrctlError):
+            bound[step.id] = step.body.bound(binder, outputs)
+        except (Unresolved, Unexercised, DrctlError):
             continue  # its worker says why when its turn comes
     return bound
 

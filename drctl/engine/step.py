@@ -8,6 +8,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from pydantic import JsonValue
 
+from drctl.core.operation import Binder, Operation
 from drctl.core.problem import Source
 
 StepId: TypeAlias = str
@@ -16,7 +17,8 @@ StepId: TypeAlias = str
 Outputs: TypeAlias = Mapping[StepId, Mapping[str, JsonValue]]
 """The outputs of the steps that have ended, by step."""
 
-Mode: TypeAlias = Literal["failover", "switchover", "drill", "failback"]
+Mode: TypeAlias = Literal["failover", "switchover", "drill", "failback", "cleanup", "rollback", "reprotect"]
+"""The first four run a runbook; the others are built from another run's journal."""
 
 
 class Unresolved(Exception):  # noqa: N818 - a statement about the moment, not an error of the caller
@@ -60,7 +62,10 @@ class Condition(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """An action or probe and where it happens; ``endpoint`` and ``site`` are None for ``check.*``."""
+    """An action or probe and where it happens; ``endpoint`` and ``site`` are None for ``check.*``.
+
+    ``as_is``: the runbook wrote it for drills, which put nothing else in its place.
+    """
 
     uses: str
     kind: Literal["action", "probe"]
@@ -68,6 +73,12 @@ class Use:
     site: str | None
     arguments: Template
     references: frozenset[StepId] = frozenset()
+    as_is: bool = False
+
+    def bound(self, binder: Binder, outputs: Outputs) -> Operation:
+        """Fill the outputs in and bind; raise ``Unresolved``, ``Unexercised`` or ``DrctlError``."""
+        arguments = self.arguments.resolve(outputs)
+        return binder.bind(self.uses, self.endpoint, arguments, as_is=self.as_is)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +131,8 @@ class Step:
     many chains or steps of a group run at once: (group, limit). ``when`` is set only where the
     decision needs outputs; otherwise expansion has decided. ``reaches`` are the sites that must
     answer for it to succeed. ``definition`` is the SHA-256 of what the runbook says of the step,
-    before anything is filled in: it differs when the step was edited, never between modes or items.
+    before anything is filled in: it differs when the step was edited, never between modes or items. ``not_exercised`` says
+    why a drill leaves it out, where the runbook does.
     """
 
     id: StepId
@@ -140,6 +152,7 @@ class Step:
     lane: tuple[str, int] | None = None
     reaches: frozenset[str] = frozenset()
     definition: str = ""
+    not_exercised: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,20 @@ class Unreadable:
         return f"unproven: {self.problem.summary}"
 
 
-Verdict: TypeAlias = Done | Will | Observes | Asks | Unknown | Blocked | Unreadable
+@dataclass(frozen=True, slots=True)
+class NotExercised:
+    """A drill leaves it out."""
+
+    reason: str
+    word = "not exercised"
+
+    @property
+    def summary(self) -> str:
+        """Return what to print beside the step."""
+        return self.reason
+
+
+Verdict: TypeAlias = Done | Will | Observes | Asks | Unknown | Blocked | Unreadable | NotExercised
 
 
 def same_change(planned: ev.ChangeData | None, seen: ev.ChangeData | None) -> bool:
@@ -169,4 +182,4 @@ def recipe_data(recipe: Recipe | None, endpoint: str | None) -> ev.RecipeData | 
     """Return an undo recipe as the journal keeps it."""
     if recipe is None:
         return None
-    return ev.RecipeData(uses=recipe.uses, arguments=recipe.arguments, endpoint=endpoint)
+    return ev.RecipeData(uses=recipe.uses, arguments=recipe.arguments, endpoint=recipe.endpoint or endpoint)

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from drctl.core import events as ev
 from drctl.core.action import Change, Handle, Interrupted, Missing
-from drctl.core.operation import Look, Operation, Seen
+from drctl.core.operation import Look, Operation, Seen, Unexercised
 from drctl.core.problem import DrctlError, Problem, ProviderError
 from drctl.engine import verdict as vd
 from drctl.engine.control import Assignment, StepControl, Surroundings
@@ -29,6 +29,7 @@ class Worker:
         self._record = assignment.record
         self._outputs = assignment.outputs
         self._touched = assignment.touched
+        self._unexercised = assignment.unexercised
         self._limits = Limits.of(assignment.step)
         self._attempt = assignment.record.attempts
         self._tolerated = assignment.step.on_error == "continue"
@@ -54,11 +55,18 @@ class Worker:
             if self._step.when is not None and not self._step.when.holds(self._outputs):
                 self._skip("its condition does not hold", "condition")
                 return None
-            arguments = body.arguments.resolve(self._outputs)
+            if not self._step.not_exercised:
+                return body.bound(self._around.binder, self._outputs)
+            reason = self._step.not_exercised
         except Unresolved as error:
-            self._skip(str(error), "chain")
-            return None
-        return self._around.binder.bind(body.uses, body.endpoint, arguments)
+            if not error.steps & self._unexercised:
+                self._skip(str(error), "chain")
+                return None
+            reason = f"{error}, which the drill does not exercise"
+        except Unexercised as error:
+            reason = error.reason
+        self._append(ev.StepNotExercised(step=self._step.id, reason=reason))
+        return None
 
     # Probes
 

@@ -66,7 +66,7 @@ class _Check:
         for name, bubble in self.body.bubble.items():
             self._site(name, ("bubble", name), at_key=True)
             if bubble.via is not None:
-                self._endpoint(bubble.via, None, None, ("bubble", name, "via"))
+                self._endpoint(bubble.via, "ssh", name, ("bubble", name, "via"))
 
     def _add(self, code: str, summary: str, keys: Keys, hint: str = "") -> None:
         self.problems.append(self.document.problem(code, summary, keys, hint))

@@ -159,7 +159,10 @@ class BubbleBody(Strict):
     folder: Text
     suffix: str = "-drill"
     junction_prefix: Annotated[str, Field(pattern="^/")] = "/drill_"
-    via: Name | None = None
+    via: Name | None = Field(None, description="The ssh endpoint through which checks reach the bubble.")
+    addresses: dict[str, str] = Field(
+        {}, description="Where the services' public names answer inside the bubble: name to address."
+    )
 
 
 class Contact(Strict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Callable
 from typing import Final
 
 from drctl.lab.apps import ServiceState, answers
@@ -12,6 +13,9 @@ from drctl.lab.net import Connection, Net, Request, Response
 from drctl.lab.world import World
 
 _PATHS: Final = frozenset({"/", "/health"})
+Look = Callable[[World, str, str], ServiceState]
+"""How a service is at a site, for whoever asks: its users, or a drill inside the bubble."""
+
 _IDLE = 60.0
 """Real seconds after which a port closes a connection on which nothing is said."""
 
@@ -39,14 +43,15 @@ def serve(world: World, net: Net) -> None:
 class Front:
     """One service at one site."""
 
-    def __init__(self, world: World, application: Application, site: str) -> None:
+    def __init__(self, world: World, application: Application, site: str, look: Look = answers) -> None:
         self._world = world
+        self._look = look
         self._service = application.service
         self._site = site
 
     def is_up(self) -> bool:
         """Whether something listens on the service's ports: also when it works badly."""
-        state = answers(self._world, self._service, self._site)
+        state = self._look(self._world, self._service, self._site)
         return state.ok or state.degraded
 
     def on_request(self, request: Request) -> Response:
@@ -56,7 +61,7 @@ class Front:
         if request.method not in ("GET", "HEAD"):
             return _json(405, {"error": f"{request.method} is not allowed"})
         with self._world.lock:
-            state = answers(self._world, self._service, self._site)
+            state = self._look(self._world, self._service, self._site)
         return _json(200 if state.ok else 503, self._health(state))
 
     def _health(self, state: ServiceState) -> dict[str, object]:

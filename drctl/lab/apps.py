@@ -62,8 +62,8 @@ def data_at(world: World, service: str, site: str) -> datetime | None:
     application = world.estate.applications[service]
     stands = [
         data_of(world, volume).get(service)
-        for volume in _volumes(world, site)
-        if volume.origin in application.volumes
+        for name in application.volumes
+        for volume in _copies(world, site, name)
     ]
     return min((stand for stand in stands if stand is not None), default=None)
 
@@ -72,6 +72,16 @@ def _volumes(world: World, site: str) -> Iterator[Volume]:
     for cluster in world.estate.clusters.values():
         if cluster.site == site:
             yield from live_volumes(cluster)
+
+
+def _copies(world: World, site: str, origin: str) -> list[Volume]:
+    """The copies of a volume that a site serves or would serve; a drill's clones are neither."""
+    bubble = world.estate.bubbles.get(site)
+    copies = [volume for volume in _volumes(world, site) if volume.origin == origin]
+    serving = [
+        v for v in copies if v.junction and not (bubble and v.junction.startswith(bubble.junction_prefix))
+    ]
+    return serving or [volume for volume in copies if volume.clone_parent is None]
 
 
 # --- why a service does not work ------------------------------------------------------------------

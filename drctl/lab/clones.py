@@ -53,6 +53,7 @@ def make_clone(
     clone.aggregate, clone.size = origin.aggregate, origin.size
     clone.read_only = clone.type == "dp"
     clone.initialized = True
+    clone.origin = origin.origin
 
 
 def _base(world: World, origin: Volume, clone: Volume, name: str | None) -> Snapshot:

@@ -122,6 +122,7 @@ def build(
         disks={key: _backing(vcenter, datastore, base, file) for key, file in sorted(text.disks.items())},
         cdrom=text.cdrom and _backing(vcenter, datastore, base, text.cdrom),
         extra=dict(text.extra),
+        annotation=text.annotation,
         windows=text.guest.startswith("win"),
         location=text.location,
     )
@@ -265,7 +266,8 @@ def _apply(world: World, vcenter: VCenter, vm: Vm, change: VmChange) -> None:
     if change.name is not None:
         vm.name = edits["displayName"] = change.name
     if change.annotation is not None:
-        vm.annotation = edits["annotation"] = change.annotation
+        vm.annotation = change.annotation
+        edits["annotation"] = vmx.quoted(change.annotation)
     edit_vmx(world, vcenter, vm, edits)
 
 

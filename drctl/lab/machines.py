@@ -20,7 +20,7 @@ from drctl.lab.power import (
     set_guest_ip,
     shutdown_guest,
 )
-from drctl.lab.reach import View, connection_state, duplicates, trouble
+from drctl.lab.reach import View, connection_state, duplicates, prefix_of, trouble
 
 __all__ = [
     "BOOT_TIME",
@@ -37,6 +37,7 @@ __all__ = [
     "pending_task",
     "power_off",
     "power_on",
+    "prefix_of",
     "reconfigure",
     "register",
     "set_guest_ip",

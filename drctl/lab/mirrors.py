@@ -73,7 +73,7 @@ def destinations_of(world: World, cluster: Cluster) -> list[Mirror]:
     """Relationships whose source is on this cluster (``list_destinations_only``)."""
     with world.lock:
         everywhere = (m for c in world.estate.clusters.values() for m in c.mirrors.values())
-        return [m for m in everywhere if m.source_cluster == cluster.endpoint]
+        return [m for m in everywhere if m.source_cluster == cluster.endpoint and not m.released]
 
 
 # --- changes of state -----------------------------------------------------------------------------
@@ -88,8 +88,11 @@ def change_state(
     force: bool = False,
     restore_to: str | None = None,
     validate_only: bool = False,
+    preserve: bool = False,
 ) -> Job:
     """PATCH ``state``: paused, broken_off or snapmirrored (initialize, resume or resync by state).
+
+    ``preserve`` keeps the destination's snapshots that are newer than the common one when resyncing.
 
     Raises:
         Refusal: 13303817 unknown state, 13303818 illegal transition, at once.
@@ -104,6 +107,7 @@ def change_state(
             )
         if validate_only:
             return start_job(world, cluster, _description(mirror), lambda: None)
+        mirror.preserves = preserve
         return change(world, cluster, mirror, force, restore_to)
 
 
@@ -225,7 +229,8 @@ def _resync(world: World, mirror: Mirror) -> None:
         newer = [s for s in target.snapshots if s.created > base.created and s.owners - {"snapmirror"}]
         if newer:
             raise Refusal(500, 13303810, f'Transition failed. Reason: Snapshot "{newer[0].name}" is busy')
-    target.snapshots[:] = [s for s in target.snapshots if s.created <= base.created]
+    if not mirror.preserves:
+        target.snapshots[:] = [s for s in target.snapshots if s.created <= base.created]
     snapshots.show(target, base)
     target.type = "dp"
     mirror.state, mirror.exported = "snapmirrored", base.name

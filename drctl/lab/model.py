@@ -12,6 +12,7 @@ from datetime import datetime
 from drctl.lab.model_compute import Datastore, Host, Network, Nic, Task, VCenter, Vm
 from drctl.lab.model_storage import (
     Aggregate,
+    CifsSession,
     Cluster,
     ExportPolicy,
     ExportRule,
@@ -28,6 +29,8 @@ from drctl.lab.model_storage import (
 __all__ = [
     "Aggregate",
     "Application",
+    "Bubble",
+    "CifsSession",
     "Cluster",
     "Datastore",
     "DnsService",
@@ -130,6 +133,16 @@ class Application:
 
 
 @dataclass
+class Bubble:
+    """Where a site's drills live; its isolated networks are the vCenters'."""
+
+    site: str
+    junction_prefix: str
+    addresses: dict[str, str] = field(default_factory=dict)
+    """Name or address in production to the address inside that answers for it."""
+
+
+@dataclass
 class Mutation:
     """One call that a façade recognised as changing; kept whether or not it succeeded."""
 
@@ -150,6 +163,10 @@ class Estate:
     dns: dict[str, DnsService] = field(default_factory=dict)
     machines: dict[str, Machine] = field(default_factory=dict)
     applications: dict[str, Application] = field(default_factory=dict)
+    bubbles: dict[str, Bubble] = field(default_factory=dict)
+    """Site to where its drills live."""
+    vm_files: dict[str, str] = field(default_factory=dict)
+    """Path of a .vmx on its datastore to the VM it was written for; a copy bears another name."""
     guest_login: tuple[str, str] | None = None
     """Account and password that guests accept; None means that they accept any."""
     production: str = ""

@@ -42,6 +42,8 @@ class Network:
     subnet: str
     switch_uuid: str = ""
     portgroup_key: str = ""
+    isolated: bool = False
+    """Without an uplink: nothing on it meets anything on another network, whatever the addresses."""
 
 
 @dataclass

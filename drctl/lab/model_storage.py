@@ -104,6 +104,16 @@ class Share:
 
 
 @dataclass
+class CifsSession:
+    """An SMB session of a client, by the number the server gave it."""
+
+    identifier: int
+    user: str
+    client: str
+    volume: str
+
+
+@dataclass
 class Svm:
     """A storage virtual machine."""
 
@@ -119,6 +129,7 @@ class Svm:
     cifs_domain: str = "TELERADIO"
     aliases: set[str] = field(default_factory=set)
     shares: dict[str, Share] = field(default_factory=dict)
+    sessions: dict[int, CifsSession] = field(default_factory=dict)
 
 
 @dataclass
@@ -170,6 +181,10 @@ class Mirror:
     pending: Snapshot | None = None
     """What the active transfer brings."""
     transfers: list[Transfer] = field(default_factory=list)
+    preserves: bool = False
+    """Whether its resync keeps newer snapshots of the destination."""
+    released: bool = False
+    """Whether the source cluster knows nothing of it any more."""
     restore: bool = False
     """Whether it only brings one snapshot back to a writable volume."""
 
@@ -206,3 +221,5 @@ class Cluster:
     jobs: dict[str, Job] = field(default_factory=dict)
     peers: set[str] = field(default_factory=set)
     """Endpoints of peered clusters."""
+    svm_peers: set[tuple[str, str, str]] = field(default_factory=set)
+    """(local SVM, peer cluster, peer SVM); they stay when the last relationship between two goes."""

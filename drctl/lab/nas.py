@@ -240,6 +240,14 @@ def _volume_of(cluster: Cluster, svm: Svm, path: str) -> Volume | None:
     return None
 
 
+def close_session(world: World, svm: Svm, identifier: int) -> None:
+    """DELETE a CIFS session; the client may open another as long as it finds the share."""
+    with world.lock:
+        if svm.sessions.pop(identifier, None) is None:
+            raise missing("entry doesn't exist", "identifier")
+        world.touch()
+
+
 # --- SVMs and LIFs --------------------------------------------------------------------------------
 
 

@@ -52,11 +52,19 @@ class Net:
         self, name: str, site: str, facade: str, address: str, port: int, app: App, *, tls: bool = True
     ) -> None:
         """Serve HTTP/1.1; ``name`` (an endpoint or service) is what faults aim at."""
+        self.tcp(name, site, facade, address, port, self.speaking_http(name, site, app), tls=tls)
+
+    def speaking_http(self, name: str, site: str, app: App) -> OnConnection:
+        """What serves HTTP/1.1 on a connection."""
 
         def serve(connection: Connection, peer: tuple[str, int]) -> None:
             self._serve_http(connection, peer, name, site, app)
 
-        self.tcp(name, site, facade, address, port, serve, tls=tls)
+        return serve
+
+    def converse(self, listener: Listener, sock: socket.socket, peer: tuple[str, int]) -> None:
+        """Serve a connection that came another way than over the wire, as if ``listener`` had taken it."""
+        self._serve(listener, sock, peer)
 
     def tcp(
         self,

@@ -23,7 +23,7 @@ class View:
 
     @cached_property
     def _present(self) -> dict[tuple[str, str], list[tuple[VCenter, Vm]]]:
-        """(subnet, address or MAC) to the running VMs that have it there."""
+        """(segment, address or MAC) to the running VMs that have it there."""
         found: dict[tuple[str, str], list[tuple[VCenter, Vm]]] = defaultdict(list)
         for vcenter in self._world.estate.vcenters.values():
             for vm in vcenter.vms.values():
@@ -94,10 +94,30 @@ def _networks(vcenter: VCenter, vm: Vm) -> list[Network]:
 def _traces(vcenter: VCenter, vm: Vm) -> list[tuple[str, str]]:
     """What a VM is seen by on its networks: its MACs and its address."""
     own = [nic for nic in vm.nics if nic.connected and nic.network in vcenter.networks]
-    seen = [(vcenter.networks[nic.network or ""].subnet, nic.mac) for nic in own]
+    seen = [(_segment(vcenter, vcenter.networks[nic.network or ""]), nic.mac) for nic in own]
     if vm.guest_ip:
-        seen += [(network.subnet, vm.guest_ip) for network in _networks(vcenter, vm)]
+        seen += [(_segment(vcenter, network), vm.guest_ip) for network in _networks(vcenter, vm)]
     return seen
+
+
+def _segment(vcenter: VCenter, network: Network) -> str:
+    """The layer 2 that a network is part of: stretched ones share a subnet, an isolated one is alone."""
+    return f"{vcenter.endpoint}/{network.moref}" if network.isolated else network.subnet
+
+
+def prefix_of(world: World, network: Network, address: str | None) -> int:
+    """How long a guest's mask is: its network's, or on an isolated one that of the network it comes from."""
+    if not network.isolated:
+        return ip_network(network.subnet, strict=False).prefixlen
+    others = (n for each in world.estate.vcenters.values() for n in each.networks.values() if not n.isolated)
+    homes = [ip_network(n.subnet, strict=False) for n in others if address and _within(address, n)]
+    return max((home.prefixlen for home in homes), default=24)
+
+
+def is_isolated(vcenter: VCenter, vm: Vm) -> bool:
+    """Whether a VM is on isolated networks only, and on one at least."""
+    networks = _networks(vcenter, vm)
+    return bool(networks) and all(network.isolated for network in networks)
 
 
 def connection_state(world: World, vcenter: VCenter, vm: Vm) -> str:

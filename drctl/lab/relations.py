@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from drctl.lab import snapshots, transfers
 from drctl.lab.model import Cluster, Job, Mirror, Volume
 from drctl.lab.storage import (
@@ -38,8 +40,8 @@ def create(
 ) -> tuple[Mirror, Job]:
     """POST a relationship; the mirror appears at once, the job ends later.
 
-    A destination that is writable and shares a snapshot with the source begins as broken_off, so that
-    it can be resynced; a new data-protection volume begins as uninitialized.
+    A destination that shares a snapshot with the source begins as broken_off, so that it can be
+    resynced; a new data-protection volume begins as uninitialized.
 
     Raises:
         Refusal: 13303852 no colon, 6619441 source is destination, 6619637 exists, 13303868 a volume or
@@ -63,6 +65,7 @@ def create(
             schedule,
         )
         _adopt(world, mirror, target)
+        note_peers(world.estate.clusters, mirror)
         cluster.mirrors[mirror.uuid] = mirror
 
         def work() -> None:
@@ -109,7 +112,7 @@ def _target(cluster: Cluster, origin: Cluster, source: str, destination: str, *,
     model = find_path(origin, source)
     size = model.size if model else 0
     volume = Volume(
-        stable_uuid(cluster.endpoint, svm, name),
+        stable_uuid(cluster.endpoint, svm, name, str(len(cluster.volumes))),
         name,
         svm,
         cluster.endpoint,
@@ -124,10 +127,21 @@ def _target(cluster: Cluster, origin: Cluster, source: str, destination: str, *,
     return volume
 
 
+def note_peers(clusters: Mapping[str, Cluster], mirror: Mirror) -> None:
+    """The SVMs of a relationship are peers of each other, from both sides."""
+    ends = (
+        (mirror.source_cluster, mirror.source.partition(":")[0]),
+        (mirror.destination_cluster, mirror.destination.partition(":")[0]),
+    )
+    for (here, local), (there, remote) in (ends, ends[::-1]):
+        if here != there:
+            clusters[here].svm_peers.add((local, there, remote))
+
+
 def _adopt(world: World, mirror: Mirror, target: Volume) -> None:
     source = ends(world, mirror)[0]
     base = snapshots.common(source, target) if source else None
-    if target.type == "rw" and base is not None:
+    if base is not None and target.initialized:
         mirror.state, mirror.exported = "broken_off", base.name
 
 
@@ -222,6 +236,7 @@ def delete(
 
 def _release(world: World, mirror: Mirror, *, keep: bool) -> None:
     source = find_path(world.estate.clusters[mirror.source_cluster], mirror.source)
+    mirror.released = True
     if source is not None:
         snapshots.release(source, mirror.exported)
         if not keep:

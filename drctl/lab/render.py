@@ -32,6 +32,9 @@ class Rendering:
         self.inventory: Node = self._map(source)
         self._render_endpoints(source.get("endpoints") or {})
         self._render_services()
+        for bubble in (self.inventory.get("bubble") or {}).values():
+            told = bubble.get("addresses") or {}
+            bubble["addresses"] = {addresses.text(str(host)): inside for host, inside in told.items()}
 
     def _map(self, node: Any) -> Any:
         if isinstance(node, str):

@@ -15,10 +15,17 @@ _NEVER = 600.0
 
 def start_schedules(world: World) -> None:
     """Transfers from now on run by schedule, in real time from the last one; faults strike storage."""
-    with world.lock:
+    armed: set[str] = set()
+
+    def arm_new() -> None:
         for cluster in world.estate.clusters.values():
-            for mirror in cluster.mirrors.values():
-                _arm(world, cluster, mirror)
+            for uuid in cluster.mirrors.keys() - armed:
+                armed.add(uuid)
+                _arm(world, cluster, cluster.mirrors[uuid])
+
+    with world.lock:
+        arm_new()
+        world.on_touch.append(arm_new)
     world.on_fault.append(_Strikes(world).changed)
 
 

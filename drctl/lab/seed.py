@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from drctl.lab.commands import ACTIVE_SITE
-from drctl.lab.model import Application, DnsService, Estate, Machine, Site, Zone
+from drctl.lab.model import Application, Bubble, DnsService, Estate, Machine, Site, Zone
 from drctl.lab.seed_compute import furnish, seed_vcenters
 from drctl.lab.seed_storage import seed_clusters
 from drctl.lab.survey import Node, Survey
@@ -22,6 +22,8 @@ def build_estate(survey: Survey) -> Estate:
         dns={name: _dns(survey, name, node) for name, node in survey.of_type("dns")},
         machines={name: _machine(survey, name, node) for name, node in survey.of_type("ssh")},
         applications={name: _application(survey, name, node or {}) for name, node in survey.services.items()},
+        bubbles={site: _bubble(site, node) for site, node in survey.bubbles.items()},
+        vm_files={vm.file: vm.name for vm in survey.vms()},
         production=survey.production,
         connections=dict.fromkeys(survey.sites, 0),
     )
@@ -77,6 +79,14 @@ def _record(survey: Survey, service: DnsService, record: Node) -> None:
     if values:
         key = (record["name"].lower(), record.get("type", "A").upper())
         zone.records[key] = (int(record.get("ttl", 60)), [str(value) for value in values])
+
+
+def _bubble(site: str, node: Node) -> Bubble:
+    return Bubble(
+        site,
+        str(node.get("junction_prefix") or "/drill_"),
+        {str(host): str(address) for host, address in (node.get("addresses") or {}).items()},
+    )
 
 
 # --- machines and services ------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from drctl.lab.model import Host, Network, VCenter
 from drctl.lab.power import wake
 from drctl.lab.seed_storage import portgroup_key, switch_uuid
 from drctl.lab.storage import stable_uuid
-from drctl.lab.survey import Node, Survey, VmFacts
+from drctl.lab.survey import Node, Survey, VmFacts, isolated_names
 from drctl.lab.world import World
 
 
@@ -38,6 +38,11 @@ def _vcenter(survey: Survey, name: str, node: Node) -> VCenter:
                 vcenter.folders.add(place.get("folder") or "vm")
                 for network in (place.get("networks") or {}).values():
                     _network(survey, vcenter, network, place)
+    if bubble := survey.bubbles.get(vcenter.site):
+        vcenter.folders.add(bubble.get("folder") or "vm")
+        for network in dict.fromkeys(isolated_names(bubble)):
+            moref = new_moref(vcenter, "network")
+            vcenter.networks[moref] = Network(moref, network, "standard", "0.0.0.0/0", isolated=True)
     return vcenter
 
 
@@ -99,7 +104,7 @@ def _run(world: World, survey: Survey, facts: VmFacts) -> None:
     name = facts.node.get("datastore", "")
     if vcenter is None or find_datastore(vcenter, name) is None:
         return
-    file = facts.node.get("vmx") or f"{facts.name}/{facts.name}.vmx"
+    file = facts.file
     pool = place.get("pool") or next(iter(vcenter.clusters))
     home = next(h for h in vcenter.hosts.values() if not vcenter.clusters.get(pool) or h.cluster == pool)
     chosen = None if vcenter.clusters.get(pool) else home.moref

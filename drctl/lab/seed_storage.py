@@ -8,6 +8,7 @@ from drctl.lab import vmx
 from drctl.lab.compute import datastore_uuid, location_uuid
 from drctl.lab.model import (
     Aggregate,
+    CifsSession,
     Cluster,
     ExportPolicy,
     ExportRule,
@@ -18,6 +19,7 @@ from drctl.lab.model import (
     Transfer,
     Volume,
 )
+from drctl.lab.relations import note_peers
 from drctl.lab.snapshots import show, snapshot_name, snapshot_of
 from drctl.lab.storage import find_path, stable_uuid
 from drctl.lab.survey import Node, Survey, VmFacts, VolumeFacts, seconds
@@ -132,6 +134,9 @@ def _publish(survey: Survey, clusters: dict[str, Cluster], facts: VolumeFacts) -
                 svm.shares[share["name"]] = Share(
                     share["name"], share["path"], acl or {"Everyone": "full_control"}
                 )
+                number = len(svm.sessions) + 1
+                user = next(iter(acl), f"{svm.cifs_domain}\\reader")
+                svm.sessions[number] = CifsSession(number, user, f"203.0.113.{200 + number}", place["volume"])
 
 
 def _add_lifs(survey: Survey, clusters: dict[str, Cluster]) -> None:
@@ -263,6 +268,7 @@ def _past(clusters: dict[str, Cluster], mirror: Mirror, age: timedelta, *, vault
     """Transfers that happened before the lab began, the last of which ended ``age`` ago."""
     cluster = clusters[mirror.destination_cluster]
     cluster.mirrors[mirror.uuid] = mirror
+    note_peers(clusters, mirror)
     source = find_path(clusters[mirror.source_cluster], mirror.source)
     target = find_path(cluster, mirror.destination)
     if source is None or target is None:

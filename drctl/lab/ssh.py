@@ -20,6 +20,7 @@ import paramiko
 from paramiko import common
 
 from drctl.lab.commands import commands_of
+from drctl.lab.forwarding import Forwarding
 from drctl.lab.model import Machine
 from drctl.lab.net import Connection, Net
 from drctl.lab.sftp import Exchange, SftpFiles
@@ -72,7 +73,7 @@ def _serve_connection(world: World, net: Net, machine: Machine, connection: Conn
     except (paramiko.SSHException, EOFError, OSError):
         _LOG.debug("no SSH session on %s", machine.endpoint, exc_info=True)
     else:
-        transport.join()
+        server.forwarding.run(transport)
     finally:
         transport.close()
 
@@ -99,6 +100,7 @@ class Session(paramiko.ServerInterface):
     def __init__(self, world: World, net: Net, machine: Machine, transport: _Transport) -> None:
         self.world = world
         self.machine = machine
+        self.forwarding = Forwarding(world, net, machine)
         self._net = net
         self._transport = transport
 
@@ -113,8 +115,14 @@ class Session(paramiko.ServerInterface):
         return common.AUTH_SUCCESSFUL if known and not expired else common.AUTH_FAILED
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
-        """Sessions only; nothing is forwarded."""
+        """Sessions only; what is to be forwarded is asked for by the next method."""
         return common.OPEN_SUCCEEDED if kind == "session" else common.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
+
+    def check_channel_direct_tcpip_request(
+        self, chanid: int, origin: tuple[str, int], destination: tuple[str, int]
+    ) -> int:
+        """Only the way into a bubble forwards, and only to what is inside."""
+        return self.forwarding.judge(chanid, destination)
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         """Run a command in a thread of its own."""

@@ -20,6 +20,12 @@ def seconds(duration: object) -> int | None:
     return sum(int(n) * _UNITS[unit] for n, unit in parts) or None
 
 
+def isolated_names(bubble: Node) -> list[str]:
+    """The networks of a bubble: one for everything, or one per portgroup."""
+    told = bubble.get("networks")
+    return [str(name) for name in told.values()] if isinstance(told, dict) else [str(told)] if told else []
+
+
 @dataclass(frozen=True)
 class VolumeFacts:
     """One protected volume of a service; ``at`` maps sites to places."""
@@ -47,6 +53,11 @@ class VmFacts:
     node: Node
     at: dict[str, Node]
 
+    @property
+    def file(self) -> str:
+        """The path of its .vmx on its datastore."""
+        return str(self.node.get("vmx") or f"{self.name}/{self.name}.vmx")
+
 
 class Survey:
     """Reads a rendered inventory; ``lab`` is its section for the lab, empty when absent."""
@@ -58,6 +69,7 @@ class Survey:
         self.sites: dict[str, Node] = inventory.get("sites") or {}
         self.endpoints: dict[str, Node] = inventory.get("endpoints") or {}
         self.services: dict[str, Node] = inventory.get("services") or {}
+        self.bubbles: dict[str, Node] = inventory.get("bubble") or {}
         self.production: str = self.lab.get("production") or self._first_site()
 
     def _first_site(self) -> str:

@@ -13,6 +13,7 @@ from drctl.lab.storage import (
     find_snapshot,
     missing,
     new_uuid,
+    path_of,
     peer_refusal,
     peers_answer,
 )
@@ -88,6 +89,8 @@ def _take(world: World, mirror: Mirror, source: Volume, target: Volume, name: st
                 400, 13303844, f'Update failed. Reason: Snapshot "{name}" does not exist on the source.'
             )
         return chosen
+    if source.type == "dp":
+        return _newest_of(world, source)
     data_of(world, source)
     now = world.now()
     svm = world.estate.clusters[mirror.destination_cluster].svms[target.svm]
@@ -95,6 +98,15 @@ def _take(world: World, mirror: Mirror, source: Volume, target: Volume, name: st
     taken.owners = {"snapmirror"}
     source.snapshots.append(taken)
     return taken
+
+
+def _newest_of(world: World, source: Volume) -> Snapshot:
+    """A read-only source (a cascade) makes no snapshot of its own: what its mirror brought is passed on."""
+    if not source.snapshots:
+        raise Refusal(409, 13303844, "Update failed. Reason: The source has no Snapshot copy")
+    feeding = world.estate.clusters[source.cluster].mirrors.values()
+    shown = {mirror.exported for mirror in feeding if mirror.destination == path_of(source)}
+    return next((s for s in reversed(source.snapshots) if s.name in shown), source.snapshots[-1])
 
 
 def _tick(world: World, mirror: Mirror, transfer: Transfer) -> None:

@@ -41,6 +41,7 @@ class VmxText:
     """uuid.location, which a host compares with where it finds the VM."""
     cdrom: str | None = None
     extra: dict[str, str] = field(default_factory=dict)
+    annotation: str = ""
 
 
 def parse(text: str) -> dict[str, str]:
@@ -68,7 +69,18 @@ def read(text: str) -> VmxText:
         location=_uuid(pairs.get("uuid.location", "")),
         cdrom=next((v for k, v in pairs.items() if _CDROM.match(k) and v.endswith(".iso")), None),
         extra={k: v for k, v in pairs.items() if k.startswith(("uuid.action", "guestinfo."))},
+        annotation=unquoted(pairs.get("annotation", "")),
     )
+
+
+def quoted(text: str) -> str:
+    """A text of several lines as a .vmx writes it: ``|0A`` for the end of a line."""
+    return text.replace("|", "|7C").replace("\n", "|0A").replace('"', "|22")
+
+
+def unquoted(text: str) -> str:
+    """The text that ``quoted`` made of it."""
+    return re.sub(r"\|([0-9A-F]{2})", lambda match: chr(int(match[1], 16)), text)
 
 
 def disk_key(device: str) -> int:

@@ -13,7 +13,7 @@ from drctl.lab.clones import (
     start_split,
 )
 from drctl.lab.model import Cluster, Job, Volume
-from drctl.lab.snapshots import release
+from drctl.lab.snapshots import drop, release
 from drctl.lab.storage import Refusal, find_volume, live_volumes, missing, path_of, stable_uuid, start_job
 from drctl.lab.world import World
 
@@ -299,6 +299,14 @@ def _forget(cluster: Cluster, volume: Volume) -> None:
         cluster.aggregates[volume.aggregate].used -= volume.used
         if volume.clone_parent and (parent := cluster.volumes.get(volume.clone_parent[0])):
             release(parent, volume.clone_parent[1], f"clone {volume.uuid}")
+            _let_go(cluster, parent, volume.clone_parent[1])
+
+
+def _let_go(cluster: Cluster, parent: Volume, name: str) -> None:
+    """A former base that only a clone held leaves a mirror's destination, as the next update would have it."""
+    exported = {mirror.exported for mirror in cluster.mirrors.values()}
+    if parent.type == "dp" and name.startswith("snapmirror.") and name not in exported:
+        drop(parent, name)
 
 
 def recovery_queue(cluster: Cluster) -> list[Volume]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from drctl.lab import names, nas
 from drctl.lab.compute import backing_volume, find_datastore, writable
 from drctl.lab.model import Application, VCenter, Volume
+from drctl.lab.reach import is_isolated
 from drctl.lab.world import World
 
 
@@ -51,6 +52,7 @@ def data_of(world: World, volume: Volume) -> dict[str, datetime]:
 def writers(world: World) -> list[tuple[Volume, str]]:
     """Every (volume, service) to which a running guest of that service writes."""
     by_vm = {vm: app for app in world.estate.applications.values() for vm in app.vms}
+    by_vm |= {file: by_vm[vm] for file, vm in world.estate.vm_files.items() if vm in by_vm}
     found: list[tuple[Volume, str]] = []
     for vcenter in world.estate.vcenters.values():
         if world.site(vcenter.site).alive:
@@ -62,7 +64,7 @@ def _of_vcenter(world: World, vcenter: VCenter, by_vm: dict[str, Application]) -
     found: list[tuple[Volume, str]] = []
     stores: dict[str, Volume | None] = {}
     for vm in vcenter.vms.values():
-        app = by_vm.get(vm.name)
+        app = by_vm.get(vm.name) or by_vm.get(vm.vmx.partition("] ")[2])
         if app is None or vm.power != "poweredOn" or not vm.booted:
             continue
         for path in (vm.vmx, *vm.disks.values()):
@@ -71,7 +73,7 @@ def _of_vcenter(world: World, vcenter: VCenter, by_vm: dict[str, Application]) -
                 stores[label] = _writable_volume(world, vcenter, label)
             if volume := stores[label]:
                 found.append((volume, app.service))
-        if vm.windows:
+        if vm.windows and not is_isolated(vcenter, vm):
             found += [
                 (v, app.service) for alias, share in app.shares if (v := _share_volume(world, alias, share))
             ]

@@ -57,7 +57,8 @@ def _header(timeline: Timeline) -> str:
         ("Runbook", f"`{started.runbook.name}`, owner: {started.runbook.owner or 'not stated'}"),
     ]
     rows += [(name, value) for name, value in _times(timeline) if value]
-    rows += [(key, str(value)) for key, value in started.parameters.items() if value not in {None, ""}]
+    plain = {k: v for k, v in started.parameters.items() if isinstance(v, str | int | float)}
+    rows += [(key, str(value)) for key, value in plain.items() if value != ""]
     return f"# Incident log: {_cell(title)}\n\n" + _table(("What", "As the journal has it"), rows)
 
 
@@ -97,7 +98,7 @@ def _lost(timeline: Timeline) -> str:
     worst = _minutes(max((loss.seconds or 0.0 for loss in losses), default=None))
     match loss_stage(timeline.run):
         case "none":
-            return "No data was given up: no mirror had to be broken."
+            return _lost_nothing(timeline)
         case "spared":
             return f"No data was given up: the run ended before a mirror was broken ({worst} were at stake)."
         case "ahead":
@@ -106,6 +107,16 @@ def _lost(timeline: Timeline) -> str:
             )
         case _:
             return f"Up to {worst} of data written before the incident are lost."
+
+
+def _lost_nothing(timeline: Timeline) -> str:
+    """Return why nothing was given up, by what kind of run it was."""
+    mode = timeline.run.started.mode if timeline.run.started else ""
+    if mode in {"switchover", "failback"}:
+        return "No data was given up: a mirror is broken only once its last transfer is proven."
+    if mode == "reprotect":
+        return "No data was given up: nothing unreplicated was overwritten."
+    return "No data was given up: no mirror had to be broken."
 
 
 def _times(timeline: Timeline) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from drctl.core.problem import Problem
 from drctl.document.place import Document, Keys
 from drctl.document.shape import suggest
 from drctl.runbook.expr import Expression, Language
-from drctl.runbook.model import Phase, RunbookBody, StepBody
+from drctl.runbook.model import DrillBody, Phase, RunbookBody, StepBody
 from drctl.runbook.needs import needed_blocks
 from drctl.runbook.parameters import check_parameters
 from drctl.runbook.text import parse_text, strings
@@ -87,6 +87,10 @@ class _Check:
                 shown = name.rstrip("_")
                 summary = f"{shown!r} belongs to a step with {owner!r}"
                 self.problems.append(self.document.key_problem("step", summary, (*keys, shown)))
+        if isinstance(step.drill, DrillBody) and step.uses is None:
+            summary = "only a step with 'uses' does something else in a drill"
+            where = (*keys, "drill")
+            self.problems.append(self.document.key_problem("step", summary, where, "Say drill: skip."))
         self._expressions(step, keys, chain)
         self._chain(step, keys, chain)
 
@@ -142,7 +146,7 @@ class _Check:
             except ExpressionError as error:
                 self._expression_problem(error, (*keys, *place), text)
         for place, text in templates(step):
-            self._template(text, (*keys, *place), item=has_item, outputs=place[0] == "with")
+            self._template(text, (*keys, *place), item=has_item, outputs="with" in place[:2])
 
     def _template(self, text: str, keys: Keys, *, item: bool, outputs: bool) -> None:
         try:
@@ -216,6 +220,8 @@ def templates(step: StepBody) -> Iterator[tuple[Keys, str]]:
             yield (name,), text
     if step.with_ is not None:
         yield from strings(_json(step.with_), ("with",))
+    if isinstance(step.drill, DrillBody):
+        yield from strings(step.drill.model_dump(by_alias=True, exclude_none=True), ("drill",))
     if step.gate is not None:
         yield ("gate", "ask"), step.gate.ask
     if step.manual is not None:

@@ -1,4 +1,6 @@
-"""drctl with a journal that kills the process: ``child.py WHEN N failover RUNBOOK ANSWERS | resume ANSWERS``.
+"""drctl with a journal that kills the process.
+
+``child.py WHEN N`` and then ``failover|drill RUNBOOK ANSWERS``, ``cleanup`` or ``resume [ANSWERS]``.
 
 WHEN is ``before`` (nothing of write N reaches the disk), ``torn`` (half of it does), ``after`` (all of
 it does, and nothing else happens) or ``never``. Prints how many writes there were.
@@ -10,6 +12,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from drctl.app.aftermath import aftermath
 from drctl.app.answers import prepared_answers
 from drctl.app.approval import Approval
 from drctl.app.case import Case, Files, load_case, opened, prepare, refuse_blockers
@@ -20,6 +23,7 @@ from drctl.app.start import start
 from drctl.engine.execute import Stop
 from drctl.engine.journal import JournalFile
 from drctl.engine.people import People
+from drctl.engine.step import Mode
 
 WHEN, AT = sys.argv[1], int(sys.argv[2])
 
@@ -43,13 +47,14 @@ class DyingFile(JournalFile):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def watching(context: Context, answers: str, case: Case) -> Audience:
-    return Audience(People(False, context.actor, prepared_answers(Path(answers), case.expansion)), Stop())
+def watching(context: Context, answers: str | None, case: Case) -> Audience:
+    path = Path(answers) if answers else None
+    return Audience(People(False, context.actor, prepared_answers(path, case.expansion)), Stop())
 
 
-def fail_over(context: Context, runbook: str, answers: str) -> int:
+def begin(context: Context, mode: Mode, runbook: str, answers: str) -> int:
     files = Files(Path(runbook), Path(os.environ["DRCTL_INVENTORY"]))
-    case = load_case(context, files, "failover", {})
+    case = load_case(context, files, mode, {})
     with opened(case, context) as binder:
         plan = prepare(case, binder)
         refuse_blockers(plan)
@@ -58,7 +63,18 @@ def fail_over(context: Context, runbook: str, answers: str) -> int:
     return int(ended.exit_code)
 
 
-def go_on_with_last(context: Context, answers: str) -> int:
+def clean_up(context: Context) -> int:
+    found = aftermath(context, "last", "cleanup")
+    with opened(found.case, context) as binder:
+        plan = prepare(found.case, binder)
+        refuse_blockers(plan)
+        approval = Approval("yes", context.actor, "crash test")
+        audience = Audience(People(False, context.actor, {}), Stop())
+        ended = start(context, found.case, found.files, binder, plan, approval, audience)
+    return int(ended.exit_code)
+
+
+def go_on_with_last(context: Context, answers: str | None = None) -> int:
     with resuming(context, "last", accept_changes=False) as resumption:
         for row in resumption.reality.table:
             print(row)
@@ -70,7 +86,13 @@ def go_on_with_last(context: Context, answers: str) -> int:
 def main() -> int:
     context = replace(system_context(Path(os.environ["DRCTL_HOME"])), journal_file=DyingFile)
     verb, *arguments = sys.argv[3:]
-    status = fail_over(context, *arguments) if verb == "failover" else go_on_with_last(context, *arguments)
+    match verb:
+        case "failover" | "drill":
+            status = begin(context, verb, *arguments)
+        case "cleanup":
+            status = clean_up(context)
+        case _:
+            status = go_on_with_last(context, *arguments)
     print("writes", DyingFile.writes)
     return status
 

@@ -44,9 +44,18 @@ class Estate:
         """Start a failover in a child that dies at its ``at``-th write to the journal."""
         return self._start([str(CHILD), when, str(at), "failover", str(runbook), str(answers)])
 
-    def resume(self, answers: Path, when: str = "never", at: int = 0) -> subprocess.Popen[str]:
+    def drill(self, runbook: Path, answers: Path, when: str = "never", at: int = 0) -> subprocess.Popen[str]:
+        """Start a drill in a child that dies at its ``at``-th write to the journal."""
+        return self._start([str(CHILD), when, str(at), "drill", str(runbook), str(answers)])
+
+    def clean_up(self, when: str = "never", at: int = 0) -> subprocess.Popen[str]:
+        """Clean up after the last drill in a child that dies at its ``at``-th write to the journals."""
+        return self._start([str(CHILD), when, str(at), "cleanup"])
+
+    def resume(self, answers: Path | None, when: str = "never", at: int = 0) -> subprocess.Popen[str]:
         """Go on with the last run in a child that dies at its ``at``-th write to the journal."""
-        return self._start([str(CHILD), when, str(at), "resume", str(answers)])
+        given = [] if answers is None else [str(answers)]
+        return self._start([str(CHILD), when, str(at), "resume", *given])
 
     def _start(self, arguments: list[str]) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -56,6 +65,12 @@ class Estate:
             stderr=subprocess.STDOUT,
             text=True,
         )
+
+    @property
+    def last_run(self) -> str:
+        """The id of the last run that has a journal."""
+        journals = (self.home / str(self.count) / "runs").glob("*/journal.jsonl")
+        return max(journal.parent.name for journal in journals)
 
     def world(self) -> Any:
         """The estate once it has come to rest."""
@@ -71,7 +86,7 @@ class Estate:
 
 def normal(text: str) -> str:
     """Return a text without what differs from run to run: run ids and names of drafts."""
-    text = re.sub(r"\d{8}-\d{6}-failover-[0-9a-f]{4}", "RUN", text)
+    text = re.sub(r"\d{8}-\d{6}-[a-z]+-[0-9a-f]{4}", "RUN", text)
     return re.sub(r"(/\.[\w-]+)\.[0-9a-f]{12}", r"\1.DRAFT", text)
 
 

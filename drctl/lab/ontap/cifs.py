@@ -10,7 +10,7 @@ from drctl.lab.ontap.errors import RestError, invalid_value, no_entry
 from drctl.lab.ontap.records import Json, Record, text, value
 from drctl.lab.ontap.resource import Array, Call, Outcome, Resource, self_link
 from drctl.lab.ontap.schema import Schema
-from drctl.lab.storage import live_volumes
+from drctl.lab.storage import find_volume, live_volumes
 
 PERMISSIONS = frozenset({"no_access", "read", "change", "full_control"})
 
@@ -283,9 +283,32 @@ CIFS_NETBIOS = Resource(
 )
 
 
-def _list_sessions(_call: Call) -> list[Record]:
-    """Return none: the lab's users reach shares without holding SMB sessions open."""
-    return []
+def _list_sessions(call: Call) -> list[Record]:
+    records: list[Record] = []
+    for svm in _svms(call.array):
+        for session in svm.sessions.values():
+            volume = find_volume(call.array.cluster, svm.name, session.volume)
+            records.append(
+                {
+                    "node": references.node(call.array),
+                    "svm": references.svm(call.array.cluster, svm.name),
+                    "identifier": session.identifier,
+                    "connection_id": session.identifier,
+                    "user": session.user,
+                    "client_ip": session.client,
+                    "protocol": "smb3_1",
+                    "open_shares": 1,
+                    "open_files": 0,
+                    "volumes": [references.volume(volume)] if volume else [],
+                }
+            )
+    return records
+
+
+def _close_session(call: Call, record: Record) -> Outcome:
+    svm = _svm(call.array, text(record, "svm.uuid"))
+    nas.close_session(call.array.world, svm, int(text(record, "identifier")))
+    return Outcome()
 
 
 CIFS_SESSIONS = Resource(
@@ -297,4 +320,5 @@ CIFS_SESSIONS = Resource(
         brief=("node", "svm", "identifier", "connection_id"),
     ),
     listing=_list_sessions,
+    remove=_close_session,
 )

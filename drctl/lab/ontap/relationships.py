@@ -48,6 +48,7 @@ _SETTABLE = frozenset(
         "source.path",
         "destination.path",
         "restore_to_snapshot",
+        "preserve",
         "quick_resync",  # it only hints how to resync
     }
 )
@@ -244,6 +245,7 @@ def _change_state(call: Call, mirror: Mirror, state: str) -> Outcome:
         force=call.query.flag("force"),
         restore_to=string(call.body, "restore_to_snapshot"),
         validate_only=call.dry,
+        preserve=boolean(call.body, "preserve") or False,
     )
     return Outcome(job)
 

@@ -12,6 +12,7 @@ from drctl.lab.ontap.resource import Array, Call, Outcome, Resource, self_link
 from drctl.lab.ontap.schema import Schema
 from drctl.lab.ontap.volumes import find
 from drctl.lab.storage import live_volumes, stable_uuid
+from drctl.lab.writes import data_of
 
 
 def _render(array: Array, volume: Volume, snapshot: Snapshot) -> Record:
@@ -22,6 +23,7 @@ def _render(array: Array, volume: Volume, snapshot: Snapshot) -> Record:
         "create_time": format_time(snapshot.created),
         "state": "valid",
         "size": 0,
+        "delta": _delta(array, volume, snapshot),
         "volume": references.volume(volume),
         "svm": references.svm(array.cluster, volume.svm),
         "version_uuid": stable_uuid("version", snapshot.uuid),
@@ -43,6 +45,16 @@ def _render(array: Array, volume: Volume, snapshot: Snapshot) -> Record:
             "time_until_expiry": format_duration(left),
         }
     return record
+
+
+def _delta(array: Array, volume: Volume, snapshot: Snapshot) -> Record:
+    """Return what was written since: a megabyte for each second in which somebody wrote."""
+    written = sum(
+        max(0.0, (stand - snapshot.data_at[service]).total_seconds()) if service in snapshot.data_at else 1.0
+        for service, stand in data_of(array.world, volume).items()
+    )
+    elapsed = (array.world.now() - snapshot.created).total_seconds()
+    return {"size_consumed": int(written * 1024**2), "time_elapsed": format_duration(elapsed)}
 
 
 def _list(call: Call) -> list[Record]:

@@ -93,9 +93,13 @@ SVMS = Resource(
 
 
 def _pairs(array: Array) -> Iterator[tuple[str, Cluster, str]]:
-    """Yield (local SVM, peer cluster, peer SVM) of every relationship that crosses clusters here."""
+    """Yield (local SVM, peer cluster, peer SVM) of every peering: those kept, and those relationships need."""
     clusters = array.world.estate.clusters
-    seen = set()
+    seen: set[tuple[str, str, str]] = set()
+    for local_svm, endpoint, remote_svm in sorted(array.cluster.svm_peers):
+        if endpoint in clusters:
+            seen.add((local_svm, endpoint, remote_svm))
+            yield local_svm, clusters[endpoint], remote_svm
     for cluster in clusters.values():
         for mirror in cluster.mirrors.values():
             here = (mirror.destination_cluster, mirror.destination.partition(":")[0])

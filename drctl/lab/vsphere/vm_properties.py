@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import ip_network
 from typing import Final
 
 from drctl.lab import machines
@@ -220,7 +219,7 @@ def _guest_nets(scope: Scope, vm: Vm) -> Value:
 def _guest_net(scope: Scope, vm: Vm, nic: Nic, *, first: bool) -> Obj:
     network = scope.center.vcenter.networks.get(nic.network or "")
     addresses = (vm.guest_ip,) if first and vm.guest_ip else ()
-    prefix = ip_network(network.subnet).prefixlen if network else 24
+    prefix = machines.prefix_of(scope.center.world, network, vm.guest_ip) if network else 24
     details = tuple(
         obj("NetIpConfigInfoIpAddress", ipAddress=each, prefixLength=prefix, state="preferred")
         for each in addresses

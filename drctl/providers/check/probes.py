@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 from pydantic import Field as Declared
 from pydantic import JsonValue
 
+from drctl.core.action import NotExercised, Recipe
 from drctl.core.address import SocketAddress, parse_address
+from drctl.core.bubble import Bubble
 from drctl.core.duration import Duration
 from drctl.core.probe import Finding, Level, Observation, Probe
 from drctl.providers.check.model import DNS_PORT, Caller, Port, Request, ServerAddress, Url
@@ -62,6 +65,11 @@ class Http(Probe[Caller]):
             return _failing(f"{self.url}: {self.contains!r} is not in the answer", "", values["address"])
         return Finding(Level.OK, f"{self.url}: status {self.status} in {values['latency_seconds']} s")
 
+    def in_drill(self, bubble: Bubble) -> Recipe | NotExercised:
+        """Ask the copy, through the way in, under the name that its users know."""
+        asked = self.model_dump(mode="json", exclude_unset=True, exclude={"resolver"})
+        return _inside(bubble, urlsplit(self.url).hostname or "", "ssh.http", asked)
+
 
 class Tcp(Probe[Caller]):
     """A TCP connection to the port opens. That a port is open does not say that its service works."""
@@ -87,6 +95,11 @@ class Tcp(Probe[Caller]):
                 f"{where}: {seen.values['reason']}", "expected an open port", seen.values["address"]
             )
         return Finding(Level.OK, f"{where} opens in {seen.values['latency_seconds']} s")
+
+    def in_drill(self, bubble: Bubble) -> Recipe | NotExercised:
+        """Connect to the copy, through the way in."""
+        asked = self.model_dump(mode="json", exclude_unset=True, exclude={"resolver"})
+        return _inside(bubble, self.host, "ssh.tcp", asked)
 
 
 class Dns(Probe[Caller]):
@@ -146,6 +159,22 @@ class Dns(Probe[Caller]):
         if {str(value).lower() for value in values} != {value.lower() for value in self.values}:
             return f"answers {', '.join(map(str, values)) or 'no such record'}"
         return "" if row["authoritative"] else "is not authoritative"
+
+    def in_drill(self, bubble: Bubble) -> NotExercised:
+        """Leave it: the record still leads to production, as it should during a drill."""
+        return NotExercised(f"{self.record} {self.type} would be answered by production's name servers")
+
+
+def _inside(bubble: Bubble, host: str, uses: str, asked: dict[str, JsonValue]) -> Recipe | NotExercised:
+    address = bubble.address(host)
+    if bubble.via is None or address is None:
+        lacking = (
+            "has no way in (`via`)" if bubble.via is None else f"has no address for {host} (`addresses`)"
+        )
+        return NotExercised(
+            f"the bubble of {bubble.site} {lacking}: a check by public name would be answered by production"
+        )
+    return Recipe(uses, {**asked, "address": address}, endpoint=bubble.via)
 
 
 def _resolver(text: str | None) -> SocketAddress | None:

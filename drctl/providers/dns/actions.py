@@ -8,7 +8,17 @@ from typing import ClassVar, Self
 from pydantic import Field as Named
 from pydantic import JsonValue, ValidationInfo, field_validator, model_validator
 
-from drctl.core.action import Action, Change, Control, Field, ObjectRef, Recipe, Reversibility
+from drctl.core.action import (
+    Action,
+    Change,
+    Control,
+    Field,
+    NotExercised,
+    ObjectRef,
+    Recipe,
+    Reversibility,
+)
+from drctl.core.bubble import Bubble
 from drctl.core.duration import format_duration
 from drctl.core.problem import Problem, ProviderError
 from drctl.providers.dns.model import (
@@ -145,6 +155,12 @@ class SetRecord(Action[NameServers, RecordState]):
                 "values": list(primary.values),
                 "expect": list(self.values),
             },
+        )
+
+    def in_drill(self, bubble: Bubble) -> NotExercised:
+        """Leave it: the users of production follow this record."""
+        return NotExercised(
+            f"{self.record} {self.type} leads to production, and the bubble of {bubble.site} has no zone of its own"
         )
 
     def _check_expected(self, primary: Answer) -> None:

@@ -7,7 +7,8 @@ from typing import ClassVar, Self
 from pydantic import Field as Named
 from pydantic import JsonValue, ValidationInfo, field_validator, model_validator
 
-from drctl.core.action import ObjectRef
+from drctl.core.action import NotExercised, ObjectRef
+from drctl.core.bubble import Bubble
 from drctl.core.duration import Duration, format_duration
 from drctl.core.probe import Finding, Level, Observation, Probe
 from drctl.providers.dns.model import (
@@ -75,6 +76,10 @@ class Access(Probe[NameServers]):
         if doubts:
             return Finding(Level.WARNING, f"the key is accepted for {self.zone}; {doubts[0]}", doubts[1:])
         return Finding(Level.OK, f"the key is accepted for {self.zone}, serial {values['serial']}")
+
+    def in_drill(self, bubble: Bubble) -> NotExercised:
+        """Leave it: a drill changes no record, so it needs no key."""
+        return NotExercised(f"the bubble of {bubble.site} has no zone of its own")
 
     def _clock(self, skew: JsonValue) -> tuple[str, ...]:
         if not isinstance(skew, (int, float)) or abs(skew) <= self.max_skew:
@@ -156,6 +161,10 @@ class RecordAsExpected(Probe[NameServers]):
         if doubts:
             return Finding(Level.WARNING, f"{record} is {show(primary.values)}; {doubts[0]}", doubts[1:])
         return Finding(Level.OK, f"{record} is {show(primary.values)} on every server, TTL {primary.ttl} s")
+
+    def in_drill(self, bubble: Bubble) -> NotExercised:
+        """Leave it: the record is production's, and stays as it is."""
+        return NotExercised(f"{self.record} {self.type} leads to production, and stays so during a drill")
 
     def _accepts(self, answer: Answer) -> bool:
         return answer.values == self.values or (bool(self.also) and answer.values == self.also)

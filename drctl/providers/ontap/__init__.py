@@ -6,15 +6,38 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from drctl.core.provider import Access, AnyAction, AnyProbe, Endpoint
-from drctl.providers.ontap import cifs, exports, network, probes, probes_nas, snapmirror, volumes
+from drctl.providers.ontap import (
+    cifs,
+    copies,
+    directions,
+    exports,
+    network,
+    probes,
+    probes_copies,
+    probes_directions,
+    probes_nas,
+    removal,
+    sessions,
+    snapmirror,
+    snapshots,
+    updates,
+    volumes,
+)
 from drctl.providers.ontap.client import Client
 from drctl.providers.ontap.model import OntapEndpoint
 
 _ACTIONS: tuple[type[AnyAction], ...] = (
     snapmirror.Quiesce,
     snapmirror.Break,
+    updates.Update,
+    directions.Reverse,
+    directions.Repoint,
+    directions.Remove,
     volumes.Mount,
     volumes.Unmount,
+    copies.Clone,
+    removal.DeleteClone,
+    snapshots.TakeSnapshot,
     exports.Export,
     network.StartSvm,
     network.StopSvm,
@@ -22,6 +45,7 @@ _ACTIONS: tuple[type[AnyAction], ...] = (
     network.LifDown,
     cifs.PublishShare,
     cifs.Alias,
+    sessions.CloseSessions,
 )
 
 _PROBES: tuple[type[AnyProbe], ...] = (
@@ -33,6 +57,10 @@ _PROBES: tuple[type[AnyProbe], ...] = (
     probes_nas.AggregateSpace,
     probes_nas.ExportAdmits,
     probes_nas.CifsJoined,
+    probes_copies.RecoveryPoints,
+    probes_copies.BubbleEmpty,
+    probes_directions.MirrorDirection,
+    probes_directions.MirrorStopped,
 )
 
 

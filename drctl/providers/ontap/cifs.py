@@ -9,7 +9,18 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, JsonValue
 from pydantic import Field as Argument
 
-from drctl.core.action import Action, Change, Control, Field, Missing, ObjectRef, Recipe, Reversibility
+from drctl.core.action import (
+    Action,
+    Change,
+    Control,
+    Field,
+    Missing,
+    NotExercised,
+    ObjectRef,
+    Recipe,
+    Reversibility,
+)
+from drctl.core.bubble import Bubble
 from drctl.core.problem import ProviderError
 from drctl.providers.ontap import problems
 from drctl.providers.ontap.client import Client
@@ -163,6 +174,10 @@ class PublishShare(Action[Client, Shares]):
         keys: dict[str, JsonValue] = {"user_or_group": entry.who, "type": entry.type}
         return Request("PATCH", "CifsShareAcl", doing, keys, body, parents=parents)
 
+    def in_drill(self, bubble: Bubble) -> Recipe | NotExercised:
+        """Leave it: a share is found by its server's name, and the bubble has no CIFS server."""
+        return NotExercised(f"the CIFS server of {self.svm} answers on production's network")
+
     def undo(self, before: Shares, change: Change) -> Recipe | None:
         """Lead the share where it led before, with the rights it gave; a share made here stays."""
         if before.share is None:
@@ -255,6 +270,10 @@ class Alias(Action[Client, AliasState]):
             except ProviderError as error:
                 if problems.code_of(error) not in problems.ALREADY:
                     raise
+
+    def in_drill(self, bubble: Bubble) -> Recipe | NotExercised:
+        """Leave it: clients of production would be led to the drill."""
+        return NotExercised(f"the alias {self.alias.upper()} is production's own")
 
     def undo(self, before: AliasState, change: Change) -> Recipe:
         """Do the opposite."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
@@ -68,6 +68,28 @@ class Client:
         """Return an unfinished job whose description names an object's uuid, whoever began it and when."""
         found = self.fetch(Job, description=f"*{uuid}*", fields="uuid,description,state")
         return next((Handle("job", job.uuid, job.description) for job in found if not job.ended), None)
+
+    def queued(self, svms: Collection[str]) -> dict[str, list[str]] | None:
+        """Return the deleted volumes that still take space, by SVM; None when that cannot be seen.
+
+        The recovery queue has no REST resource, only a command of the advanced privilege level.
+        """
+        query = {"fields": "vserver,volume", "privilege_level": "advanced", "vserver": "|".join(sorted(svms))}
+        try:
+            records = self._wire().command("volume/recovery-queue", query)
+        except ProviderError as error:
+            if error.unreachable or error.transient:
+                raise
+            return None
+        found: dict[str, list[str]] = {svm: [] for svm in svms}
+        for record in records:
+            found.setdefault(str(record.get("vserver")), []).append(str(record.get("volume")))
+        return found
+
+    def purge(self, svm: str, name: str) -> None:
+        """Remove a deleted volume from the recovery queue, by its name there."""
+        body: Mapping[str, JsonValue] = {"vserver": svm, "volume": name}
+        self._wire().command("volume/recovery-queue/purge", {"privilege_level": "advanced"}, body)
 
     def _parse(self, row: type[R], record: Mapping[str, JsonValue]) -> R:
         try:

@@ -17,11 +17,13 @@ from drctl.core.action import (
     Field,
     Handle,
     Missing,
+    NotExercised,
     ObjectRef,
     Recipe,
     Reversibility,
 )
-from drctl.core.problem import ProviderError
+from drctl.core.bubble import Bubble
+from drctl.core.problem import Problem, ProviderError
 from drctl.providers.ontap import problems
 from drctl.providers.ontap.client import Client
 from drctl.providers.ontap.model import ExportPolicy, Volume
@@ -77,6 +79,7 @@ class Export(Action[Client, Exports]):
     Each client is admitted read-write with superuser by the volume's policy, and at least to read by the
     policy of the SVM's root volume, through which every mount passes. Rules of others stay; a new rule
     comes first where an old one would decide against the client. What is added is not taken away by undo.
+    With ``root: false`` the root's policy is only checked, never changed: a drill touches nothing of others.
     """
 
     name: ClassVar[str] = "ontap.volume.export"
@@ -87,6 +90,7 @@ class Export(Action[Client, Exports]):
     volume: str
     policy: str
     clients: tuple[Address, ...]
+    root: bool = True
 
     @property
     def path(self) -> str:
@@ -116,6 +120,8 @@ class Export(Action[Client, Exports]):
         fields = tuple(self._fields(now, now.volume))
         if not fields:
             return None
+        if not self.root and (refused := self._refused_at_root(now)):
+            raise ProviderError(_root_closed(self.svm, refused))
         return Change(f"export {self.path} by policy {self.policy} to {', '.join(self.clients)}", fields)
 
     def _fields(self, now: Exports, volume: Volume) -> Iterator[Field]:
@@ -153,7 +159,7 @@ class Export(Action[Client, Exports]):
             if now.volume.policy != self.policy:
                 client.change(self._assign(now.volume), control)
             refused = self._refused_at_root(now)
-            if now.root is not None and refused:
+            if now.root is not None and refused and self.root:
                 self._admit(client, now.root, refused, control, write=False)
 
     def _settle_policy(self, client: Client, policy: ExportPolicy | None, control: Control) -> None:
@@ -191,6 +197,18 @@ class Export(Action[Client, Exports]):
         volume = self.read(client).volume
         return client.job_about(volume.uuid) if volume else None
 
+    def in_drill(self, bubble: Bubble) -> Recipe | NotExercised:
+        """Export the clone by the policy that was made with it, and leave the SVM root's alone."""
+        clients: list[JsonValue] = list(self.clients)
+        arguments: dict[str, JsonValue] = {
+            "svm": self.svm,
+            "volume": bubble.volume(self.volume),
+            "policy": bubble.policy(self.volume),
+            "clients": clients,
+            "root": False,
+        }
+        return Recipe(self.name, arguments)
+
     def undo(self, before: Exports, change: Change) -> Recipe | None:
         """Give the volume its former policy back."""
         if before.volume is None or before.volume.policy == self.policy:
@@ -200,6 +218,14 @@ class Export(Action[Client, Exports]):
             self.name,
             {"svm": self.svm, "volume": self.volume, "policy": before.volume.policy, "clients": clients},
         )
+
+
+def _root_closed(svm: str, clients: Sequence[str]) -> Problem:
+    return Problem(
+        code="ontap-root-closed",
+        summary=f"the policy of the root of {svm} keeps {', '.join(clients)} out, and may not be changed here",
+        hint="Admit them there, read-only, before the day: a failover needs it as well.",
+    )
 
 
 def _rule(clients: Sequence[str], *, write: bool) -> dict[str, JsonValue]:

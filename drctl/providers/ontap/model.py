@@ -167,6 +167,21 @@ class Snapshot(Row):
     volume: str = Field("", validation_alias=AliasPath("volume", "uuid"))
 
 
+class CifsSession(Row):
+    """A client's session with a CIFS server; ``volumes`` are those it has opened."""
+
+    resource = "CifsSession"
+
+    node_uuid: str = Field("", validation_alias=AliasPath("node", "uuid"))
+    svm_uuid: str = Field("", validation_alias=AliasPath("svm", "uuid"))
+    svm: str = Field("", validation_alias=AliasPath("svm", "name"))
+    identifier: int = 0
+    connection: int = Field(0, validation_alias=AliasPath("connection_id"))
+    user: str = ""
+    client: str = Field("", validation_alias=AliasPath("client_ip"))
+    volumes: Names = ()
+
+
 class Rule(Record):
     """One rule of an export policy; lists hold security flavours (``sys``, ``any``, ``never``...)."""
 

@@ -14,10 +14,12 @@ from drctl.core.action import (
     Field,
     Handle,
     Missing,
+    NotExercised,
     ObjectRef,
     Recipe,
     Reversibility,
 )
+from drctl.core.bubble import Bubble
 from drctl.core.problem import ProviderError
 from drctl.providers.ontap import problems
 from drctl.providers.ontap.client import Client
@@ -50,6 +52,10 @@ class _OnSvm(Action[Client, SvmState]):
     opposite: ClassVar[str]
 
     svm: str
+
+    def in_drill(self, bubble: Bubble) -> Recipe | NotExercised:
+        """Leave it: the SVM is shared with production or with the mirrors."""
+        return NotExercised(f"SVM {self.svm} is not the drill's own")
 
     def touches(self) -> frozenset[ObjectRef]:
         """Name the SVM."""
@@ -138,6 +144,10 @@ class _OnLif(Action[Client, LifState]):
     def touches(self) -> frozenset[ObjectRef]:
         """Name the interface."""
         return frozenset({ObjectRef("lif", self.path)})
+
+    def in_drill(self, bubble: Bubble) -> Recipe | NotExercised:
+        """Leave it: the interface is shared."""
+        return NotExercised(f"interface {self.path} is not the drill's own")
 
     def read(self, client: Client) -> LifState:
         """Read the interface."""

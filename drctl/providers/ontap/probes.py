@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from pydantic import JsonValue
 
-from drctl.core.action import ObjectRef
+from drctl.core.action import NotExercised, ObjectRef, Recipe
+from drctl.core.bubble import Bubble
 from drctl.core.duration import Duration, format_duration
 from drctl.core.probe import Finding, Level, Observation, Probe
 from drctl.core.problem import ProviderError
@@ -31,6 +32,10 @@ class Access(Probe[Client]):
     )
 
     max_skew: Duration = 300.0
+
+    def in_drill(self, bubble: Bubble) -> Recipe | NotExercised | None:
+        """Ask it as it is: the cluster answers for itself."""
+        return None
 
     def observe(self, client: Client) -> Observation:
         """Log in and ask who answers."""
@@ -70,6 +75,10 @@ class Access(Probe[Client]):
 
 class _OnMirror(Probe[Client]):
     destination: Destination
+
+    def in_drill(self, bubble: Bubble) -> Recipe | NotExercised | None:
+        """Ask it as it is: it looks at the mirror alone."""
+        return None
 
     def needs_objects(self) -> frozenset[ObjectRef]:
         """Name the mirror."""
@@ -154,6 +163,10 @@ class OneRecoveryPoint(Probe[Client]):
 
     destinations: tuple[Destination, ...]
     max_skew: Duration
+
+    def in_drill(self, bubble: Bubble) -> Recipe | NotExercised | None:
+        """Ask it as it is: it looks at the mirrors alone."""
+        return None
 
     def needs_objects(self) -> frozenset[ObjectRef]:
         """Name the mirrors."""

@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from pydantic import JsonValue
 
-from drctl.core.action import ObjectRef
+from drctl.core.action import NotExercised, ObjectRef, Recipe
+from drctl.core.bubble import Bubble
 from drctl.core.probe import Finding, Level, Observation, Probe
 from drctl.providers.ontap.client import Client
 from drctl.providers.ontap.exports import Address, read_exports
@@ -18,6 +19,10 @@ from drctl.providers.ontap.rules import Grant, grant
 class _OnVolume(Probe[Client]):
     svm: str
     volume: str
+
+    def in_drill(self, bubble: Bubble) -> Recipe | NotExercised | None:
+        """Ask it as it is: it looks at the standby's own volume."""
+        return None
 
     @property
     def path(self) -> str:
@@ -119,6 +124,10 @@ class ExportAdmits(Probe[Client]):
     policy: str
     clients: tuple[Address, ...]
 
+    def in_drill(self, bubble: Bubble) -> Recipe | NotExercised | None:
+        """Ask it as it is: it looks at rules alone."""
+        return None
+
     def needs_objects(self) -> frozenset[ObjectRef]:
         """Name the policy."""
         return frozenset({ObjectRef("export", f"{self.svm}:{self.policy}")})
@@ -174,6 +183,10 @@ class CifsJoined(Probe[Client]):
     output_names: ClassVar[frozenset[str]] = frozenset({"exists", "server", "enabled", "domain", "aliases"})
 
     svm: str
+
+    def in_drill(self, bubble: Bubble) -> Recipe | NotExercised | None:
+        """Ask it as it is: it looks at the standby's own server."""
+        return None
 
     def observe(self, client: Client) -> Observation:
         """Read the CIFS service."""

@@ -17,12 +17,16 @@ from drctl.core.action import (
     Field,
     Handle,
     Missing,
+    NotExercised,
     ObjectRef,
+    Recipe,
     Reversibility,
 )
+from drctl.core.bubble import Bubble
 from drctl.core.duration import Duration
 from drctl.core.problem import Problem, ProviderError
 from drctl.providers.ontap.client import Client
+from drctl.providers.ontap.copies import clone_in_bubble
 from drctl.providers.ontap.mirrors import MirrorState, read_mirror, read_mirrors
 from drctl.providers.ontap.model import Mirror, split_path
 from drctl.providers.ontap.promotion import Promotion
@@ -69,13 +73,17 @@ class Quiesce(_OnMirror):
 
     timeout: Duration = 60.0
 
+    def in_drill(self, bubble: Bubble) -> Recipe | NotExercised:
+        """Leave it: replication goes on while a drill runs."""
+        return NotExercised(f"the mirror to {self.destination} goes on replicating")
+
     def touches(self) -> frozenset[ObjectRef]:
         """Name the mirror."""
         return frozenset({ObjectRef("mirror", self.destination)})
 
     def diff(self, now: MirrorState) -> Change | None:
         """Done when paused, or broken off already."""
-        mirror = _present(now.mirror, self.destination)
+        mirror = present(now.mirror, self.destination)
         if mirror.state in {"paused", "broken_off"}:
             if not mirror.transferring:
                 return None
@@ -121,7 +129,7 @@ class Break(_OnMirror):
         """Done when the relationship is broken off (or gone) and the volume writable."""
         if now.mirror is None and now.volume is not None and now.volume.type == "rw":
             return None
-        mirror = _present(now.mirror, self.destination)
+        mirror = present(now.mirror, self.destination)
         if now.volume is None:
             raise Missing(ObjectRef("volume", self.destination))
         if mirror.state == "broken_off" and now.volume.type == "rw":
@@ -144,6 +152,11 @@ class Break(_OnMirror):
         """Quiesce (bounded), abort a transfer that cannot end, break; override last."""
         Promotion(client, control, self.destination, self.quiesce_timeout, self.override).run()
 
+    def in_drill(self, bubble: Bubble) -> Recipe | NotExercised:
+        """Clone the newest replicated snapshot, with an export policy of the clone's own."""
+        svm, volume = split_path(self.destination)
+        return clone_in_bubble(bubble, svm, volume)
+
     def foresee(self) -> Mapping[str, JsonValue]:
         """The path's two halves."""
         svm, volume = split_path(self.destination)
@@ -155,7 +168,7 @@ class Break(_OnMirror):
         return {**self.foresee(), "recovery_point": point}
 
 
-def _present(mirror: Mirror | None, destination: str) -> Mirror:
+def present(mirror: Mirror | None, destination: str) -> Mirror:
     """Return the mirror; what was never initialised holds nothing to take over from."""
     if mirror is None:
         raise Missing(ObjectRef("mirror", destination))

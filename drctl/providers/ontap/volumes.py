@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field as Argument
+from pydantic import JsonValue
 
 from drctl.core.action import (
     Action,
@@ -16,10 +17,12 @@ from drctl.core.action import (
     Field,
     Handle,
     Missing,
+    NotExercised,
     ObjectRef,
     Recipe,
     Reversibility,
 )
+from drctl.core.bubble import Bubble
 from drctl.core.problem import Problem, ProviderError
 from drctl.providers.ontap import problems
 from drctl.providers.ontap.client import Client
@@ -31,10 +34,11 @@ Junction = Annotated[str, Argument(pattern=r"^/[^\s]*[^/\s]$", description="e.g.
 
 @dataclass(frozen=True, slots=True)
 class Namespace:
-    """A volume and the junctions of its SVM, by path: whose they are."""
+    """A volume and the junctions of its SVM, by path: whose they are; ``read_at`` by the array's clock."""
 
     volume: Volume | None
     junctions: Mapping[str, str] = field(default_factory=dict)
+    read_at: datetime | None = None
 
 
 def read_volumes(client: Client, svms: Sequence[str]) -> list[Volume]:
@@ -42,11 +46,17 @@ def read_volumes(client: Client, svms: Sequence[str]) -> list[Volume]:
     return client.fetch(Volume, svm__name="|".join(sorted(set(svms))))
 
 
-def namespace(volumes: Sequence[Volume], svm: str, name: str) -> Namespace:
+def array_time(client: Client) -> datetime:
+    """Return the array's time as of its last answer, rounded up: never earlier than it was."""
+    moment = client.clock.now() + timedelta(seconds=client.skew() or 0.0)
+    return moment.replace(microsecond=0) + timedelta(seconds=1)
+
+
+def namespace(volumes: Sequence[Volume], svm: str, name: str, read_at: datetime | None = None) -> Namespace:
     """Return one volume in its SVM's namespace."""
     mine = [volume for volume in volumes if volume.svm == svm]
     junctions = {volume.junction: volume.name for volume in mine if volume.junction}
-    return Namespace(next((volume for volume in mine if volume.name == name), None), junctions)
+    return Namespace(next((volume for volume in mine if volume.name == name), None), junctions, read_at)
 
 
 class _OnVolume(Action[Client, Namespace]):
@@ -65,7 +75,7 @@ class _OnVolume(Action[Client, Namespace]):
 
     def read(self, client: Client) -> Namespace:
         """Read the SVM's volumes: the junctions around this one matter."""
-        return namespace(read_volumes(client, [self.svm]), self.svm, self.volume)
+        return namespace(read_volumes(client, [self.svm]), self.svm, self.volume, array_time(client))
 
     @classmethod
     def read_many(cls, actions: Sequence[Self], client: Client) -> list[Namespace | ProviderError]:
@@ -74,7 +84,8 @@ class _OnVolume(Action[Client, Namespace]):
             volumes = read_volumes(client, [action.svm for action in actions])
         except ProviderError as error:
             return [error for _ in actions]
-        return [namespace(volumes, action.svm, action.volume) for action in actions]
+        read_at = array_time(client)
+        return [namespace(volumes, action.svm, action.volume, read_at) for action in actions]
 
     def present(self, now: Namespace) -> Volume:
         """Return the volume; raise ``Missing`` when it does not exist."""
@@ -141,6 +152,15 @@ class Mount(_OnVolume):
         """Set the junction."""
         self.patch(client, self.junction, f"mount {self.path} at {self.junction}", control)
 
+    def in_drill(self, bubble: Bubble) -> Recipe | NotExercised:
+        """Mount the clone under the bubble's prefix."""
+        arguments = {
+            "svm": self.svm,
+            "volume": bubble.volume(self.volume),
+            "junction": bubble.junction(self.junction),
+        }
+        return Recipe(self.name, arguments)
+
     def foresee(self) -> Mapping[str, str]:
         """Everything is certain from the inputs."""
         return {"svm": self.svm, "volume": self.volume, "junction": self.junction}
@@ -154,9 +174,15 @@ class Mount(_OnVolume):
 
 
 class Unmount(_OnVolume):
-    """Take a volume out of its SVM's namespace; its data stays."""
+    """Take a volume out of its SVM's namespace; its data stays.
+
+    This is how a volume is made unwritable: neither NFS nor CIFS reaches what has no place in the
+    namespace, and mounting brings everything back. ``unmounted_at`` is when it was seen without one, by
+    the array's clock: no client wrote after it, so a transfer of a later snapshot has everything.
+    """
 
     name: ClassVar[str] = "ontap.volume.unmount"
+    output_names: ClassVar[frozenset[str]] = frozenset({"svm", "volume", "unmounted_at"})
 
     def touches(self) -> frozenset[ObjectRef]:
         """Name the volume."""
@@ -174,6 +200,18 @@ class Unmount(_OnVolume):
     def apply(self, client: Client, change: Change, control: Control) -> None:
         """Clear the junction."""
         self.patch(client, "", f"unmount {self.path}", control)
+
+    def foresee(self) -> Mapping[str, JsonValue]:
+        """The volume is certain from the inputs."""
+        return {"svm": self.svm, "volume": self.volume}
+
+    def outputs(self, now: Namespace) -> Mapping[str, JsonValue]:
+        """Add when it was seen unmounted (ISO 8601, UTC)."""
+        return {**self.foresee(), "unmounted_at": now.read_at.isoformat() if now.read_at else None}
+
+    def in_drill(self, bubble: Bubble) -> Recipe | NotExercised:
+        """Leave it: it makes a source unwritable, and production goes on."""
+        return NotExercised(f"{self.path} serves production, which a drill leaves alone")
 
     def undo(self, before: Namespace, change: Change) -> Recipe | None:
         """Mount where it was."""

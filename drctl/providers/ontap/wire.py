@@ -239,6 +239,25 @@ class Wire:
             answer = call(poll=False, connection=self._connection, **request.query)
         return _job_of(answer.http_response)
 
+    def command(
+        self, path: str, query: Mapping[str, str], body: Mapping[str, JsonValue] | None = None
+    ) -> list[Mapping[str, JsonValue]]:
+        """Run what only the command line has, over ``/private/cli``: list records, or change with a body.
+
+        NetApp promises these paths to work and documents none ("CLI passthrough" in its reference).
+        """
+        doing = f"run {path.replace('/', ' ')}"
+        with self._errors(doing, changing=body is not None):
+            url, session = f"{self._connection.origin}/api/private/cli/{path}", self._connection.session
+            self._traffic.body = body
+            if body is None:
+                response = session.get(url, params=dict(query))
+            else:
+                response = session.post(url, params=dict(query), json=dict(body))
+            response.raise_for_status()
+            found = response.json().get("records", []) if response.content else []
+        return [record for record in found if isinstance(record, dict)]
+
     def close(self) -> None:
         """Close the connection."""
         self._connection.session.close()

@@ -9,6 +9,7 @@ from drctl.core.provider import Access, AnyAction, AnyProbe, Endpoint
 from drctl.providers.ssh.actions import PutFile, RunCommand
 from drctl.providers.ssh.model import Host, SshEndpoint
 from drctl.providers.ssh.probes import Access as SshAccess
+from drctl.providers.ssh.services import Http, Tcp
 
 
 class SshProvider:
@@ -17,7 +18,7 @@ class SshProvider:
     name = "ssh"
     endpoint: type[Endpoint] | None = SshEndpoint
     actions: Mapping[str, type[AnyAction]] = {action.name: action for action in (RunCommand, PutFile)}
-    probes: Mapping[str, type[AnyProbe]] = {SshAccess.name: SshAccess}
+    probes: Mapping[str, type[AnyProbe]] = {probe.name: probe for probe in (SshAccess, Http, Tcp)}
 
     @contextmanager
     def connect(self, endpoint: Endpoint | None, access: Access) -> Iterator[Host]:

@@ -9,7 +9,17 @@ from typing import Annotated, ClassVar, Self
 from pydantic import AfterValidator, model_validator
 from pydantic import Field as Named
 
-from drctl.core.action import Action, Change, Control, Field, ObjectRef, Recipe, Reversibility
+from drctl.core.action import (
+    Action,
+    Change,
+    Control,
+    Field,
+    NotExercised,
+    ObjectRef,
+    Recipe,
+    Reversibility,
+)
+from drctl.core.bubble import Bubble
 from drctl.core.duration import Duration
 from drctl.providers.ssh.model import LIMIT, CommandState, FileState, Host
 
@@ -81,6 +91,10 @@ class RunCommand(Action[Host, CommandState]):
         last = result.output.strip().splitlines()[-1:] or ["no output"]
         control.progress(f"exit {result.status}: {last[0][:200]}")
 
+    def in_drill(self, bubble: Bubble) -> NotExercised:
+        """Leave it: what a command does to a host of production cannot be known."""
+        return NotExercised(f"`{shlex.join(self.command)}` would run on a host of production")
+
 
 class PutFile(Action[Host, FileState]):
     """Put a text file on a host, as a whole and at once (written beside it, then renamed over it).
@@ -138,6 +152,10 @@ class PutFile(Action[Host, FileState]):
         if before.content is None or before.mode is None or len(before.mode.lstrip("0")) > 3:
             return None
         return Recipe(self.name, {"path": self.path, "content": before.content, "mode": before.mode})
+
+    def in_drill(self, bubble: Bubble) -> NotExercised:
+        """Leave it: the host serves production."""
+        return NotExercised(f"{self.path} would be written on a host of production")
 
     @property
     def _mode(self) -> str:

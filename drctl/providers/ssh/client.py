@@ -15,8 +15,9 @@ import paramiko
 from drctl.core.clock import Clock, SystemClock
 from drctl.core.problem import Problem, ProviderError, ReadOnlyError
 from drctl.core.provider import Access
+from drctl.providers.ssh import reaching
 from drctl.providers.ssh.login import log_in
-from drctl.providers.ssh.model import LIMIT, FileState, Result, SshEndpoint
+from drctl.providers.ssh.model import LIMIT, Answer, FileState, Question, Result, SshEndpoint
 
 SESSIONS = 8
 """Two fewer than sshd allows on one connection unless told otherwise (sshd_config(5), MaxSessions): the
@@ -128,6 +129,56 @@ class SshClient:
                 self._rename(sftp, beside, path)
         except _LOST as error:
             raise self._file_error("write", path, error, effect_unknown=renaming) from error
+
+    # --- through the host ---------------------------------------------------------------------
+
+    def get(self, question: Question) -> Answer:
+        """Let the host connect to an address and ask for a URL there; redirects are not followed.
+
+        Raises:
+            ProviderError: the host cannot be reached, forwards nothing, or ``ca_file`` cannot be used.
+        """
+        return reaching.get(self._forward, question, self._clock)
+
+    def dial(self, address: str, port: int, timeout: float) -> Answer:
+        """Let the host open a TCP connection and close it; errors as of ``get``."""
+        return reaching.dial(self._forward, address, port, timeout, self._clock)
+
+    @contextlib.contextmanager
+    def _forward(self, address: str, port: int, timeout: float) -> Iterator[paramiko.Channel]:
+        """Lend a connection that the host opens; raise ``reaching.ConnectError`` when it cannot."""
+        connection, _fresh = self._connected()
+        transport = connection.get_transport()
+        try:
+            if transport is None:
+                raise EOFError
+            channel = transport.open_channel(
+                "direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=timeout
+            )
+        except paramiko.ChannelException as error:
+            if error.code == reaching.PROHIBITED:
+                raise self._error(
+                    "ssh-no-forwarding",
+                    f"{self._endpoint.host} forwards no connection to {address}:{port}",
+                    error.text,
+                    "Allow it there: AllowTcpForwarding and PermitOpen in sshd_config.",
+                ) from error
+            raise reaching.ConnectError(error.text) from error
+        except _LOST as error:
+            if transport is not None and transport.is_active():
+                raise TimeoutError from error  # the host is there and still tries
+            self.close()
+            raise self._error(
+                "ssh-unreachable",
+                f"the connection to {self._endpoint.host} broke off",
+                str(error),
+                transient=True,
+                unreachable=True,
+            ) from error
+        try:
+            yield channel
+        finally:
+            channel.close()
 
     # --- commands -----------------------------------------------------------------------------
 

@@ -76,6 +76,28 @@ class FileState:
         return self.size is not None
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One GET, asked by the host: ``url`` as its users write it, sent to ``address``; ``timeout`` covers it all."""
+
+    url: str
+    address: str
+    timeout: float
+    ca_file: Path | None = None
+    contains: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of it: ``reason`` says why there was no answer; ``latency`` in seconds."""
+
+    reason: str = ""
+    latency: float | None = None
+    status: int | None = None
+    location: str = ""
+    contains: bool | None = None
+
+
 class Host(Protocol):
     """The client, as actions and probes see it; every method raises ``ProviderError``."""
 
@@ -93,4 +115,12 @@ class Host(Protocol):
 
     def put(self, path: str, content: bytes, mode: int, mark: str) -> None:
         """Replace a file as a whole; ``mark`` names the temporary file beside it."""
+        ...
+
+    def get(self, question: Question) -> Answer:
+        """Let the host connect and ask through it; redirects are not followed."""
+        ...
+
+    def dial(self, address: str, port: int, timeout: float) -> Answer:
+        """Let the host open a TCP connection, and close it."""
         ...

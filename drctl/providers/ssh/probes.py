@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import ClassVar
 
+from drctl.core.action import NotExercised, Recipe
+from drctl.core.bubble import Bubble
 from drctl.core.clock import SystemClock
 from drctl.core.duration import Duration, format_duration
 from drctl.core.probe import Finding, Level, Observation, Probe
@@ -62,3 +64,9 @@ class Access(Probe[Host]):
                 Level.WARNING, f"the login works; its clock is {format_duration(abs(skew))} {direction} ours"
             )
         return Finding(Level.OK, "the login works")
+
+    def in_drill(self, bubble: Bubble) -> Recipe | NotExercised:
+        """Ask the way into the bubble instead: it is the host that a drill depends on."""
+        if bubble.via is None:
+            return NotExercised(f"the bubble of {bubble.site} has no way in (`via`)")
+        return Recipe(self.name, {"max_skew": self.max_skew}, endpoint=bubble.via)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from drctl.core.clock import Clock, SystemClock
 from drctl.core.provider import Access, AnyAction, AnyProbe, Endpoint
 from drctl.providers.vsphere.client import Vsphere
-from drctl.providers.vsphere.datastore import MountNfs, Unmount
+from drctl.providers.vsphere.datastore import MountNfs
 from drctl.providers.vsphere.endpoint import VsphereEndpoint
 from drctl.providers.vsphere.guest import SetIp
 from drctl.providers.vsphere.network import ConnectNetworks
@@ -21,6 +21,8 @@ from drctl.providers.vsphere.probes import (
     Reachable,
     VmxPresent,
 )
+from drctl.providers.vsphere.remains import BubbleEmpty
+from drctl.providers.vsphere.unmount import Unmount
 from drctl.providers.vsphere.vm import Register, Unregister
 
 ACTIONS: tuple[type[AnyAction], ...] = (
@@ -41,6 +43,7 @@ PROBES: tuple[type[AnyProbe], ...] = (
     VmxPresent,
     InventoryComplete,
     NetworksResolvable,
+    BubbleEmpty,
 )
 
 

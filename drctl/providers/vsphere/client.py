@@ -138,6 +138,10 @@ class Vsphere:
         """Return the vCenter's clock minus ours, in seconds, as measured at login."""
         return self.read("session", lambda wire: wire.skew)
 
+    def instance(self) -> str:
+        """Return the vCenter's instance UUID, which it keeps for life; empty for a single host."""
+        return self.read("session", lambda wire: str(wire.content.about.instanceUuid or ""))
+
     # --- changing ---------------------------------------------------------------------------
 
     def change(self, what: str, call: Callable[[Wire], T]) -> T:

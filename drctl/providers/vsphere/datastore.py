@@ -9,12 +9,22 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 from pydantic import Field as Limits
 from pydantic import JsonValue
 
-from drctl.core.action import Action, Change, Control, Field, Missing, ObjectRef, Recipe, Reversibility
+from drctl.core.action import (
+    Action,
+    Change,
+    Control,
+    Field,
+    NotExercised,
+    ObjectRef,
+    Recipe,
+    Reversibility,
+)
+from drctl.core.bubble import Bubble
 from drctl.core.problem import ProviderError
 from drctl.providers.vsphere import reads
 from drctl.providers.vsphere.client import Vsphere
 from drctl.providers.vsphere.faults import refuse
-from drctl.providers.vsphere.model import HostMount, NfsState, UnmountState
+from drctl.providers.vsphere.model import HostMount, NfsState
 
 if TYPE_CHECKING:
     from drctl.providers.vsphere.session import Wire
@@ -89,7 +99,7 @@ class MountNfs(Action[Vsphere, NfsState]):
 
     def diff(self, now: NfsState) -> Change | None:
         """Compare each usable host; refuse a name that means something else."""
-        _need_cluster(now.cluster_found, self.cluster, now.clusters)
+        need_cluster(now.cluster_found, self.cluster, now.clusters)
         usable = [mount for mount in now.hosts if mount.host.usable]
         if not usable:
             raise refuse(
@@ -100,7 +110,7 @@ class MountNfs(Action[Vsphere, NfsState]):
             )
         self._refuse_clash(now)
         fields = [
-            Field(f"{mount.host.name}", _word(mount), self.mode)
+            Field(f"{mount.host.name}", word(mount), self.mode)
             for mount in usable
             if not (mount.mounted and mount.accessible and mount.mode == self.mode)
         ]
@@ -176,7 +186,7 @@ class MountNfs(Action[Vsphere, NfsState]):
             control.override(
                 f"unmount {mount.datastore} on {host.name}", f"it is {mount.mode}, wanted {self.mode}"
             )
-            _remove(client, host.moref, host.name, _moref(client, self, host.moref), mount.datastore)
+            remove(client, host.moref, host.name, _moref(client, self, host.moref), mount.datastore)
         control.progress(f"mounting {self.export} on {host.name}")
         name = mount.datastore or self.datastore
         try:
@@ -224,113 +234,39 @@ class MountNfs(Action[Vsphere, NfsState]):
         """Unmount, when no host had it before."""
         if before.known_as:
             return None
-        return Recipe("vsphere.datastore.unmount", {"datastore": self.datastore, "cluster": self.cluster})
-
-
-class Unmount(Action[Vsphere, UnmountState]):
-    """Unmount a datastore from every connected host of a cluster; refused while VMs lie on it."""
-
-    name: ClassVar[str] = "vsphere.datastore.unmount"
-    reversibility: ClassVar[Reversibility] = Reversibility.REVERSIBLE
-    state: ClassVar[type] = UnmountState
-    output_names: ClassVar[frozenset[str]] = frozenset({"still_mounted_hosts"})
-
-    datastore: str
-    cluster: str
-
-    def touches(self) -> frozenset[ObjectRef]:
-        """Name the datastore."""
-        return frozenset({ObjectRef("datastore", self.datastore)})
-
-    def read(self, client: Vsphere) -> UnmountState:
-        """Read who has it mounted and which VMs lie on it."""
-        return reads.only(self.read_many([self], client))
-
-    @classmethod
-    def read_many(cls, actions: Sequence[Self], client: Vsphere) -> list[UnmountState | ProviderError]:
-        """Read clusters, hosts and datastores once for all."""
-        clusters, hosts = reads.read_clusters(client), reads.read_hosts(client)
-        datastores = reads.read_datastores(client)
-        wanted = {one.datastore for one in actions}
-        lying = reads.vms_on(client, [one for one in datastores if one.name in wanted])
-        keys = {vm for vms in lying.values() for vm in vms}
-        names = {row.id: row.text("name") for row in client.rows_of("VirtualMachine", keys, ["name"])}
-        named = {store: tuple(sorted(names.get(vm, vm) for vm in vms)) for store, vms in lying.items()}
-        return [reads.outcome(one.compose, clusters, hosts, datastores, named) for one in actions]
-
-    def compose(
-        self,
-        clusters: list[reads.ClusterSeen],
-        hosts: Mapping[str, Any],
-        datastores: list[reads.DatastoreSeen],
-        vms: Mapping[str, tuple[str, ...]],
-    ) -> UnmountState:
-        """Pick what concerns this datastore."""
-        cluster = reads.find_cluster(clusters, self.cluster)
-        if cluster is None:
-            return UnmountState(cluster_found=False, clusters=tuple(sorted(one.name for one in clusters)))
-        near = [one for one in datastores if one.center == cluster.center]
-        mine = reads.find_datastore(near, self.datastore)
-        if mine is None:
-            return UnmountState(found=False)
-        return UnmountState(
-            hosts=reads.host_mounts(cluster, hosts, [mine]),
-            moref=mine.moref,
-            server=mine.server,
-            path=mine.path,
-            vms=vms.get(mine.moref, ()),
+        return Recipe(
+            "vsphere.datastore.unmount",
+            {
+                "datastore": self.datastore,
+                "cluster": self.cluster,
+                "nfs_server": self.nfs_server,
+                "path": self.path,
+            },
         )
 
-    def diff(self, now: UnmountState) -> Change | None:
-        """Compare each usable host."""
-        _need_cluster(now.cluster_found, self.cluster, now.clusters)
-        mounted = [mount for mount in now.hosts if mount.mounted and mount.host.state == "connected"]
-        if not now.found or not mounted:
-            return None
-        if now.vms:
-            raise Missing(
-                ObjectRef("vm", now.vms[0]),
-                f"{self.datastore} cannot be unmounted: {', '.join(now.vms)} lie on it; unregister them first",
-            )
-        fields = tuple(Field(mount.host.name, _word(mount), None) for mount in mounted)
-        return Change(f"unmount {self.datastore} from {', '.join(field.name for field in fields)}", fields)
-
-    def apply(self, client: Vsphere, change: Change, control: Control) -> None:
-        """Unmount host by host."""
-        now = self.read(client)
-        if self.diff(now) is None:
-            return
-        for mount in now.hosts:
-            if mount.mounted and mount.host.state == "connected":
-                control.progress(f"unmounting {self.datastore} from {mount.host.name}")
-                _remove(client, mount.host.moref, mount.host.name, now.moref, self.datastore)
-
-    def outputs(self, now: UnmountState) -> Mapping[str, JsonValue]:
-        """Return the hosts that could not be asked."""
-        left: list[JsonValue] = [mount.host.name for mount in now.hosts if mount.mounted]
-        return {"still_mounted_hosts": left}
-
-    def undo(self, before: UnmountState, change: Change) -> Recipe | None:
-        """Mount it again, when it was NFS."""
-        if not before.server:
-            return None
-        arguments: dict[str, JsonValue] = {
-            "datastore": self.datastore,
-            "nfs_server": before.server,
-            "path": before.path,
-            "cluster": self.cluster,
-            "read_only": all(mount.mode == "readOnly" for mount in before.hosts if mount.mounted),
-        }
-        return Recipe("vsphere.datastore.mount_nfs", arguments)
+    def in_drill(self, bubble: Bubble) -> Recipe | NotExercised:
+        """Mount the clone's junction, under the drill's name for the datastore."""
+        return Recipe(
+            self.name,
+            {
+                "datastore": bubble.datastore(self.datastore),
+                "nfs_server": self.nfs_server,
+                "path": bubble.junction(self.path),
+                "cluster": self.cluster,
+                "read_only": self.read_only,
+            },
+        )
 
 
-def _word(mount: HostMount) -> str | None:
+def word(mount: HostMount) -> str | None:
+    """Return how a host has the datastore: its mode, ``inaccessible``, or None."""
     if not mount.mounted:
         return None
     return mount.mode if mount.accessible else "inaccessible"
 
 
-def _need_cluster(found: bool, name: str, present: Sequence[str]) -> None:  # noqa: FBT001 - a state's own field
+def need_cluster(found: bool, name: str, present: Sequence[str]) -> None:  # noqa: FBT001 - a state's own field
+    """Raise ``ProviderError`` for a cluster that does not exist."""
     if not found:
         raise refuse(
             "no-cluster",
@@ -363,7 +299,8 @@ def _refresh(client: Vsphere, mount: HostMount, action: MountNfs) -> None:
             )
 
 
-def _remove(client: Vsphere, host: str, host_name: str, datastore: str, name: str) -> None:
+def remove(client: Vsphere, host: str, host_name: str, datastore: str, name: str) -> None:
+    """Unmount a datastore from one host."""
     client.change(
         f"unmounting {name} from {host_name}",
         lambda wire: _datastore_system(wire, host).RemoveDatastore(wire.ref("Datastore", datastore)),

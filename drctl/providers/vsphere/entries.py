@@ -26,6 +26,7 @@ POWER: Final = (
     "runtime.connectionState",
     "runtime.powerState",
     "runtime.question",
+    "summary.config.vmPathName",
 )
 GUEST: Final = (
     "config.hardware.device",
@@ -105,6 +106,7 @@ def power(row: Row | None) -> PowerState:
         tools=row.text("guest.toolsRunningStatus"),
         connection=row.text("runtime.connectionState"),
         question=str(question.text).strip() if question is not None else "",
+        path=row.text("summary.config.vmPathName"),
     )
 
 

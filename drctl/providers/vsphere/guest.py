@@ -18,10 +18,12 @@ from drctl.core.action import (
     Field,
     Handle,
     Missing,
+    NotExercised,
     ObjectRef,
     Recipe,
     Reversibility,
 )
+from drctl.core.bubble import Bubble
 from drctl.core.problem import Problem, ProviderError
 from drctl.core.secret import Secret
 from drctl.providers.vsphere import entries, reads
@@ -70,7 +72,8 @@ class SetIp(Action[Vsphere, GuestState]):
     """Give a guest's network card an address, by commands inside the guest.
 
     Never by customisation with sysprep: that changes a Windows machine's identity and breaks its
-    membership of the domain. The account needs the right to configure the network.
+    membership of the domain. The account needs the right to configure the network. Going back leaves a
+    ``disposable`` VM, a drill's copy, as it is.
     """
 
     name: ClassVar[str] = "vsphere.vm.set_ip"
@@ -86,6 +89,7 @@ class SetIp(Action[Vsphere, GuestState]):
     dns: tuple[str, ...] = ()
     username: str
     password: Secret
+    disposable: bool = False
 
     @field_validator("ip", "gateway")
     @classmethod
@@ -253,7 +257,7 @@ class SetIp(Action[Vsphere, GuestState]):
     def undo(self, before: GuestState, change: Change) -> Recipe | None:
         """Set the address it had, when it is known with its prefix."""
         known = [one for one in before.addresses if "/" in one and ":" not in one]
-        if not known:
+        if self.disposable or not known:
             return None
         ip, _, prefix = known[0].partition("/")
         arguments: dict[str, JsonValue] = {
@@ -267,6 +271,16 @@ class SetIp(Action[Vsphere, GuestState]):
             "password": {self.password.kind: self.password.place},
         }
         return Recipe(self.name, arguments)
+
+    def in_drill(self, bubble: Bubble) -> Recipe | NotExercised:
+        """Set the same address, inside the copy."""
+        arguments = self.model_dump(mode="json", exclude_unset=True)
+        inside = {
+            "vm": bubble.vm(self.vm),
+            "password": {self.password.kind: self.password.place},
+            "disposable": True,
+        }
+        return Recipe(self.name, arguments | inside)
 
 
 class _Guest:

@@ -114,6 +114,10 @@ class RegisterState:
     pools: tuple[str, ...] = ()
     drs: bool = True
     hosts: tuple[str, ...] = ()
+    vcenter: str = ""
+    """The vCenter's instance UUID."""
+    export: str = ""
+    """``server:/path`` behind the datastore."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +182,11 @@ class PowerState:
     tools: str = ""
     connection: str = "connected"
     question: str = ""
+    path: str = ""
+    vcenter: str = ""
+    """The vCenter's instance UUID; read where an undo needs it."""
+    nics: tuple[NicSeen, ...] = ()
+    """Read where the networks matter for powering on."""
 
 
 @dataclass(frozen=True, slots=True)

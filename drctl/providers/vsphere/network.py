@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 from pydantic import Field as Limits
 from pydantic import JsonValue
 
-from drctl.core.action import Action, Change, Control, Field, Missing, ObjectRef, Recipe, Reversibility
+from drctl.core.action import (
+    Action,
+    Change,
+    Control,
+    Field,
+    Missing,
+    NotExercised,
+    ObjectRef,
+    Recipe,
+    Reversibility,
+)
+from drctl.core.bubble import Bubble
 from drctl.core.problem import ProviderError
 from drctl.providers.vsphere import entries, reads
 from drctl.providers.vsphere.client import Row, Vsphere
@@ -25,7 +36,8 @@ class ConnectNetworks(Action[Vsphere, NicsState]):
     """Put network cards, by label, on networks, by name, and connect them.
 
     A card on a distributed switch of another vCenter has a backing without a name; the new one is
-    built from the portgroup's key and its switch's UUID. The MAC address stays.
+    built from the portgroup's key and its switch's UUID. The MAC address stays. ``others`` is the network
+    for cards that are not named; going back leaves a ``disposable`` VM, a drill's copy, as it is.
     """
 
     name: ClassVar[str] = "vsphere.vm.connect_networks"
@@ -34,6 +46,14 @@ class ConnectNetworks(Action[Vsphere, NicsState]):
 
     vm: str
     networks: Annotated[Mapping[str, str], Limits(min_length=1)]
+    others: str | None = None
+    disposable: bool = False
+
+    def wanted(self, now: NicsState) -> Mapping[str, str]:
+        """Return the network of each card that is to have one, by label."""
+        if self.others is None:
+            return self.networks
+        return {**{nic.label: self.others for nic in now.nics}, **self.networks}
 
     def touches(self) -> frozenset[ObjectRef]:
         """Name the VM's connection to networks."""
@@ -55,7 +75,7 @@ class ConnectNetworks(Action[Vsphere, NicsState]):
         if not now.found:
             raise Missing(ObjectRef("vm", self.vm), f"VM {self.vm} is not registered")
         fields = []
-        for label, wanted in self.networks.items():
+        for label, wanted in self.wanted(now).items():
             nic, network = self._nic(now, label), self._network(now, wanted)
             if nic.moref != network.moref or not nic.connected:
                 before = nic.network or "unknown"
@@ -106,7 +126,8 @@ class ConnectNetworks(Action[Vsphere, NicsState]):
         if row is None or self.diff(now) is None:
             return
         wanted = {
-            self._nic(now, label).key: self._network(now, network) for label, network in self.networks.items()
+            self._nic(now, label).key: self._network(now, network)
+            for label, network in self.wanted(now).items()
         }
 
         def issue(wire: Wire) -> Any:
@@ -116,12 +137,29 @@ class ConnectNetworks(Action[Vsphere, NicsState]):
 
     def undo(self, before: NicsState, change: Change) -> Recipe | None:
         """Put the cards back where they were, when those networks have names here."""
+        wanted = self.wanted(before)
         names: dict[str, JsonValue] = {
-            nic.label: nic.network for nic in before.nics if nic.label in self.networks and nic.network
+            nic.label: nic.network for nic in before.nics if nic.label in wanted and nic.network
         }
-        if len(names) < len(self.networks):
+        if self.disposable or len(names) < len(wanted):
             return None
         return Recipe(self.name, {"vm": self.vm, "networks": names})
+
+    def in_drill(self, bubble: Bubble) -> Recipe | NotExercised:
+        """Put every card of the copy on the bubble's isolated network, named or not."""
+        networks: dict[str, JsonValue] = {label: bubble.network(one) for label, one in self.networks.items()}
+        arguments: dict[str, JsonValue] = {
+            "vm": bubble.vm(self.vm),
+            "networks": networks,
+            "others": bubble.network(next(iter(self.networks.values()))),
+            "disposable": True,
+        }
+        return Recipe(self.name, arguments)
+
+
+def cards_of(row: Row, networks: Mapping[str, tuple[NetworkSeen, frozenset[str]]]) -> tuple[NicSeen, ...]:
+    """Return a VM's cards; ``row`` was read with ``PATHS``."""
+    return _state(row, networks).nics
 
 
 def _state(row: Row | None, networks: Mapping[str, tuple[NetworkSeen, frozenset[str]]]) -> NicsState:

@@ -5,17 +5,13 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from drctl.core.problem import ProviderError
 from drctl.providers.vsphere import entries, reads
 from drctl.providers.vsphere.client import Row, Vsphere
 from drctl.providers.vsphere.faults import refuse
+from drctl.providers.vsphere.identity import Exactly, find
 from drctl.providers.vsphere.model import DiskSeen, HostSeen, RegisteredVm, RegisterState, VmEntry
-
-if TYPE_CHECKING:
-    pass
-
 
 PATH = "summary.config.vmPathName"
 
@@ -33,11 +29,18 @@ class Wish:
     pool: str
     host: str | None
     also_on: tuple[str, ...]
+    contained: bool = False
 
     @property
     def path(self) -> str:
         """Return ``[datastore] folder/file.vmx``."""
         return f"[{self.datastore}] {self.vmx}"
+
+    def usable(self, known: Mapping[str, bool]) -> Mapping[str, bool]:
+        """Return those of the known datastores that the VM's files may lie on."""
+        if not self.contained:
+            return known
+        return {name: known[name] for name in (self.datastore, *self.also_on) if name in known}
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Estate:
     pools: list[Row]
     datastores: list[reads.DatastoreSeen]
     vms: list[RegisteredVm]
+    vcenter: str = ""
 
     @property
     def known(self) -> Mapping[str, bool]:
@@ -94,6 +98,7 @@ def _read_estate(client: Vsphere) -> Estate:
         pools=client.rows("ResourcePool", ["name", "owner"]),
         datastores=reads.read_datastores(client),
         vms=[],
+        vcenter=client.instance(),
     )
 
 
@@ -186,6 +191,8 @@ def _compose(
         pools=estate.pool_names() if place is None else (),
         drs=place is not None and place[0].drs,
         hosts=_usable_hosts(place[0], store, estate.hosts) if place and store else (),
+        vcenter=estate.vcenter,
+        export=store.export if store and store.server else "",
     )
 
 
@@ -218,6 +225,7 @@ def _detail(
 ) -> RegisteredVm:
     if row is None:
         return vm
+    known = wish.usable(known)
     found = [
         disk if disk.resolved else replace(disk, candidates=_candidates(disk, wish, files))
         for disk in entries.disks(row, known)
@@ -249,15 +257,14 @@ def tail(path: str) -> str:
     return reads.split_path(path)[1].strip().lstrip("/") if path.startswith("[") else ""
 
 
-def read_entries(client: Vsphere, names: Sequence[str]) -> list[VmEntry | ProviderError]:
-    """Return the entry of each name with the names of its folder and pool."""
-    look_up = entries.vms_named(client, names, [*entries.ENTRY, "parent", "resourcePool"])
-    rows = {name: reads.outcome(look_up, name) for name in names}
-    present = [row for row in rows.values() if isinstance(row, Row)]
+def read_entries(client: Vsphere, wishes: Sequence[Exactly]) -> list[VmEntry | ProviderError]:
+    """Return the entry of each VM meant with the names of its folder and pool."""
+    rows = find(client, wishes, [*entries.ENTRY, "parent", "resourcePool"])
+    present = [row for row in rows if isinstance(row, Row)]
     folders = client.rows("Folder", ["name", "parent"]) if present else []
     pools = client.rows("ResourcePool", ["name", "owner"]) if present else []
     clusters = reads.read_clusters(client) if present else []
-    return [_entry(rows[name], folders, pools, clusters) for name in names]
+    return [_entry(row, folders, pools, clusters) for row in rows]
 
 
 def _entry(
@@ -279,12 +286,12 @@ def _entry(
         moref=seen.moref,
         power=seen.power,
         path=seen.path,
-        folder=_folder_path(reads.identity(row.values.get("parent")), folders),
+        folder=folder_path(reads.identity(row.values.get("parent")), folders),
         pool=roots.get(pool) or names.get(pool, ""),
     )
 
 
-def _folder_path(folder: str, folders: list[Row]) -> str:
+def folder_path(folder: str, folders: list[Row]) -> str:
     """Return ``A/B`` below the datacenter's VM folder, empty for that folder itself."""
     by_id = {row.id: row for row in folders}
     parts: list[str] = []

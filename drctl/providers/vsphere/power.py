@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
@@ -13,15 +14,18 @@ from drctl.core.action import (
     Field,
     Handle,
     Missing,
+    NotExercised,
     ObjectRef,
     Recipe,
     Reversibility,
 )
+from drctl.core.bubble import Bubble
 from drctl.core.duration import Duration, format_duration
 from drctl.core.problem import ProviderError
-from drctl.providers.vsphere import entries, reads, running
+from drctl.providers.vsphere import entries, network, reads, running
 from drctl.providers.vsphere.client import Deadline, Vsphere
 from drctl.providers.vsphere.faults import refuse
+from drctl.providers.vsphere.identity import Exactly, exactly, find
 from drctl.providers.vsphere.model import PowerState
 
 if TYPE_CHECKING:
@@ -68,7 +72,9 @@ class PowerOn(_Power):
     """Power a VM on and, with ``wait_for: tools``, wait until VMware Tools run in the guest.
 
     ``timeout`` bounds the wait for the guest; without it the step's own time limit does. A question
-    of the VM (moved or copied?) is reported, never answered.
+    of the VM (moved or copied?) is reported, never answered. With ``only_networks`` it is refused while
+    a card is connected to any other network. A ``disposable`` VM, a drill's copy, is stopped by cutting
+    its power when this is undone, where another is shut down.
     """
 
     name: ClassVar[str] = "vsphere.vm.power_on"
@@ -77,10 +83,29 @@ class PowerOn(_Power):
 
     wait_for: Literal["tools", "none"] = "tools"
     timeout: Duration | None = None
+    only_networks: tuple[str, ...] = ()
+    disposable: bool = False
+
+    @classmethod
+    def read_many(cls, actions: Sequence[Self], client: Vsphere) -> list[PowerState | ProviderError]:
+        """Read the VMs once for all; their cards and the networks only where those matter."""
+        guarded = any(one.only_networks for one in actions)
+        paths = sorted({*entries.POWER, *(network.PATHS if guarded else ())})
+        look_up = entries.vms_named(client, [one.vm for one in actions], paths)
+        networks = reads.read_networks(client) if guarded else {}
+        here = client.instance()
+
+        def compose(one: Self) -> PowerState:
+            row = look_up(one.vm)
+            nics = network.cards_of(row, networks) if row is not None and one.only_networks else ()
+            return replace(entries.power(row), vcenter=here, nics=nics)
+
+        return [reads.outcome(compose, one) for one in actions]
 
     def diff(self, now: PowerState) -> Change | None:
         """Compare power state and tools."""
         self._need(now)
+        self._check_networks(now)
         fields = []
         if now.power != "poweredOn":
             fields.append(Field("power", now.power, "poweredOn"))
@@ -90,6 +115,18 @@ class PowerOn(_Power):
             return None
         verb = "power on" if now.power != "poweredOn" else "wait for the guest of"
         return Change(f"{verb} {self.vm}", tuple(fields))
+
+    def _check_networks(self, now: PowerState) -> None:
+        outside = [nic for nic in now.nics if nic.connected and nic.network not in self.only_networks]
+        if not self.only_networks or not outside:
+            return
+        nic = outside[0]
+        raise refuse(
+            "network-outside",
+            f"{self.vm}: {nic.label} is connected to {nic.network or 'a network without a name here'}",
+            f"It may be connected to {', '.join(self.only_networks)} only: elsewhere it could meet its twin.",
+            "Connect it there first: vsphere.vm.connect_networks.",
+        )
 
     def find_running(self, client: Vsphere, since: datetime) -> Handle | None:
         """Return a power-on under way."""
@@ -141,22 +178,57 @@ class PowerOn(_Power):
         )
 
     def undo(self, before: PowerState, change: Change) -> Recipe | None:
-        """Shut it down again, when it was off."""
+        """Shut that very VM down again, or cut a copy's power, when it was off."""
         if before.power == "poweredOn":
             return None
-        return Recipe(Shutdown.name, {"vm": self.vm, "then": "power_off"})
+        home = reads.split_path(before.path)[0]
+        known = {"vm": self.vm, **exactly(moref=before.moref, vcenter=before.vcenter, datastore=home)}
+        if self.disposable:
+            return Recipe(PowerOff.name, known)
+        return Recipe(Shutdown.name, {**known, "then": "power_off"})
+
+    def in_drill(self, bubble: Bubble) -> Recipe | NotExercised:
+        """Power the copy on, provided that it can meet nobody outside the bubble."""
+        networks = bubble.networks
+        isolated = {networks} if isinstance(networks, str) else set(networks.values())
+        arguments = self.model_dump(mode="json", exclude_unset=True)
+        inside = {"vm": bubble.vm(self.vm), "only_networks": sorted(isolated), "disposable": True}
+        return Recipe(self.name, arguments | inside)
 
 
-class PowerOff(_Power):
-    """Cut a VM's power, whatever its guest is doing."""
+class _Stop(Exactly, _Power):
+    """What stopping shares: the VM may be named exactly, and then one that is gone is a VM that is off."""
+
+    @classmethod
+    def read_many(cls, actions: Sequence[Self], client: Vsphere) -> list[PowerState | ProviderError]:
+        """Read the VMs once for all."""
+        rows = find(client, actions, entries.POWER)
+        return [row if isinstance(row, ProviderError) else entries.power(row) for row in rows]
+
+    def is_off(self, now: PowerState) -> bool:
+        """Say whether there is nothing left to stop; raise what makes that uncertain."""
+        if self.is_exact and not now.found:
+            return True
+        self._need(now)
+        return now.power == "poweredOff"
+
+    def in_drill(self, bubble: Bubble) -> Recipe | NotExercised:
+        """Leave it: what a failover stops is production's own VM."""
+        return NotExercised(f"{self.vm} is production's own, which a drill leaves running")
+
+
+class PowerOff(_Stop):
+    """Cut a VM's power, whatever its guest is doing.
+
+    Beside the name, ``moref`` and the fields after it name that very VM: another one is left alone.
+    """
 
     name: ClassVar[str] = "vsphere.vm.power_off"
     reversibility: ClassVar[Reversibility] = Reversibility.COMPENSABLE
 
     def diff(self, now: PowerState) -> Change | None:
         """Compare the power state."""
-        self._need(now)
-        if now.power == "poweredOff":
+        if self.is_off(now):
             return None
         return Change(f"power off {self.vm}", (Field("power", now.power, "poweredOff"),))
 
@@ -175,11 +247,11 @@ class PowerOff(_Power):
         return _start_again(self.vm, before)
 
 
-class Shutdown(_Power):
+class Shutdown(_Stop):
     """Ask the guest to shut down and wait until the VM is off.
 
     ``then: power_off`` cuts the power of a guest that has not gone down within ``timeout``, or whose
-    tools do not run.
+    tools do not run. Beside the name, ``moref`` and the fields after it name that very VM.
     """
 
     name: ClassVar[str] = "vsphere.vm.shutdown"
@@ -190,8 +262,7 @@ class Shutdown(_Power):
 
     def diff(self, now: PowerState) -> Change | None:
         """Compare the power state."""
-        self._need(now)
-        if now.power == "poweredOff":
+        if self.is_off(now):
             return None
         return Change(f"shut down {self.vm}", (Field("power", now.power, "poweredOff"),))
 

@@ -9,7 +9,8 @@ from typing import Annotated, ClassVar
 from pydantic import Field as Limits
 from pydantic import JsonValue
 
-from drctl.core.action import ObjectRef
+from drctl.core.action import ObjectRef, Recipe
+from drctl.core.bubble import Bubble
 from drctl.core.duration import Duration, format_duration
 from drctl.core.probe import Finding, Level, Observation, Probe
 from drctl.core.problem import ProviderError
@@ -55,6 +56,9 @@ class Reachable(Probe[Vsphere]):
                 hint="Check NTP on the vCenter and here.",
             )
         return Finding(Level.OK, f"logged in to {seen.values.get('version')}")
+
+    def in_drill(self, bubble: Bubble) -> None:
+        """Ask as it is: it is about the vCenter that holds the bubble."""
 
 
 class HostsConnected(Probe[Vsphere]):
@@ -102,6 +106,9 @@ class HostsConnected(Probe[Vsphere]):
                 "Check that the others have room for every VM of the plan.",
             )
         return Finding(Level.OK, f"all {len(hosts)} hosts of {self.cluster} can run VMs")
+
+    def in_drill(self, bubble: Bubble) -> None:
+        """Ask as it is: the copies run on the same hosts."""
 
 
 class Accessible(Probe[Vsphere]):
@@ -170,6 +177,10 @@ class Accessible(Probe[Vsphere]):
             Level.OK, f"{self.datastore} is accessible from all {len(hosts)} hosts of {self.cluster}"
         )
 
+    def in_drill(self, bubble: Bubble) -> Recipe:
+        """Ask for the drill's datastore."""
+        return Recipe(self.name, {"datastore": bubble.datastore(self.datastore), "cluster": self.cluster})
+
 
 class VmxPresent(Probe[Vsphere]):
     """Whether a VM's configuration file is on a datastore."""
@@ -212,6 +223,10 @@ class VmxPresent(Probe[Vsphere]):
             hint="The VM may be younger than the recovery point, renamed, or moved to another datastore.",
             impossible=True,
         )
+
+    def in_drill(self, bubble: Bubble) -> Recipe:
+        """Look on the drill's datastore."""
+        return Recipe(self.name, {"datastore": bubble.datastore(self.datastore), "vmx": self.vmx})
 
 
 class InventoryComplete(Probe[Vsphere]):
@@ -277,6 +292,11 @@ class InventoryComplete(Probe[Vsphere]):
             return Finding(Level.WARNING, f"{self.datastore} holds VMs that are not registered", details)
         return Finding(Level.OK, f"the inventory names every VM of {self.datastore}")
 
+    def in_drill(self, bubble: Bubble) -> Recipe:
+        """Compare the drill's datastore with the copies."""
+        vms: list[JsonValue] = [bubble.vm(one) for one in self.vms]
+        return Recipe(self.name, {"datastore": bubble.datastore(self.datastore), "vms": vms})
+
     def _details(self, values: Mapping[str, JsonValue]) -> Iterator[str]:
         templates = set(_texts(values.get("templates", [])))
         for name in _texts(values["not_in_inventory"]):
@@ -324,6 +344,11 @@ class NetworksResolvable(Probe[Vsphere]):
                 hint="The one on the VM's host is taken; rename the others if a host has two.",
             )
         return Finding(Level.OK, f"{', '.join(dict.fromkeys(self.networks))}: found")
+
+    def in_drill(self, bubble: Bubble) -> Recipe:
+        """Look for the isolated networks that stand for these."""
+        isolated: list[JsonValue] = [*dict.fromkeys(bubble.network(one) for one in self.networks)]
+        return Recipe(self.name, {"networks": isolated})
 
 
 def _no_cluster(name: str, seen: Observation) -> Finding:

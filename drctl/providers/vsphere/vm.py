@@ -11,20 +11,25 @@ from pydantic import Field as Limits
 from pydantic import JsonValue
 
 from drctl.core.action import (
+    MARK,
+    OUTPUT,
     Action,
     Change,
     Control,
     Field,
     Handle,
     Missing,
+    NotExercised,
     ObjectRef,
     Recipe,
     Reversibility,
 )
+from drctl.core.bubble import Bubble
 from drctl.core.problem import ProviderError
 from drctl.providers.vsphere import placing, reads, registering, running
 from drctl.providers.vsphere.client import Vsphere
 from drctl.providers.vsphere.faults import refuse
+from drctl.providers.vsphere.identity import Exactly, exactly
 from drctl.providers.vsphere.model import DiskSeen, RegisteredVm, RegisterState, VmEntry
 
 UNUSABLE = frozenset({"inaccessible", "orphaned", "invalid"})
@@ -36,7 +41,8 @@ class Register(Action[Vsphere, RegisterState]):
 
     ``pool`` is a resource pool or a cluster (its root pool), ``cluster/pool`` where names repeat.
     Without DRS and without ``host`` a connected host that has the datastore is chosen by the VM's
-    name. Disks whose path means nothing here are looked for on ``datastore`` and ``also_on``.
+    name. Disks whose path means nothing here are looked for on ``datastore`` and ``also_on``; with
+    ``contained`` so are disks on any other datastore: none of the VM's files may lie elsewhere.
     """
 
     name: ClassVar[str] = "vsphere.vm.register"
@@ -51,6 +57,7 @@ class Register(Action[Vsphere, RegisterState]):
     pool: str
     host: str | None = None
     also_on: tuple[str, ...] = ()
+    contained: bool = False
 
     @property
     def path(self) -> str:
@@ -168,7 +175,7 @@ class Register(Action[Vsphere, RegisterState]):
             "unresolved-disk",
             f"{self.vm}: {disk.label} points at {disk.path}, which "
             + (f"could be {' or '.join(disk.candidates)}" if disk.candidates else f"is not on {looked}"),
-            "The path holds the id of a datastore of the other site.",
+            "The path names a datastore of the other site, or one that this VM must not use.",
             "Name the datastore that holds it in `also_on`, and mount it first.",
         )
 
@@ -182,7 +189,9 @@ class Register(Action[Vsphere, RegisterState]):
         if self.diff(now) is None:
             return
         vm = now.vm or self._register(client, now, control)
-        if self._diff_entry(vm) is None:
+        # The notes of a .vmx that was registered before, at either site, bear the mark of that run.
+        ours = now.vm is not None or control.mark in vm.annotation.splitlines()
+        if ours and self._diff_entry(vm) is None:
             return
         disks = {disk.key: self._resolve(disk) for disk in vm.disks if not disk.resolved}
         eject = vm.image.key if vm.image is not None and not vm.image.resolved else None
@@ -214,7 +223,7 @@ class Register(Action[Vsphere, RegisterState]):
 
     def wish(self, host: str | None) -> placing.Wish:
         """Return what ``placing`` needs to know, with the host chosen."""
-        return placing.Wish(self.vm, self.datastore, self.vmx, self.pool, host, self.also_on)
+        return placing.Wish(self.vm, self.datastore, self.vmx, self.pool, host, self.also_on, self.contained)
 
     def foresee(self) -> Mapping[str, JsonValue]:
         """Return the name, which is certain."""
@@ -225,10 +234,25 @@ class Register(Action[Vsphere, RegisterState]):
         return {"vm": self.vm, "moref": now.vm.moref if now.vm else None}
 
     def undo(self, before: RegisterState, change: Change) -> Recipe | None:
-        """Unregister, when it was not registered before."""
+        """Unregister the very VM that this registers, when it was not registered before."""
         if before.vm is not None:
             return None
-        return Recipe("vsphere.vm.unregister", {"vm": self.vm})
+        known = exactly(vcenter=before.vcenter, export=before.export)
+        made: dict[str, JsonValue] = {"moref": f"{OUTPUT}moref", "datastore": self.datastore, "mark": MARK}
+        return Recipe("vsphere.vm.unregister", {"vm": self.vm, **made, **known})
+
+    def in_drill(self, bubble: Bubble) -> Recipe | NotExercised:
+        """Register the copy beside the real one: other name, folder and datastores, all its files there."""
+        arguments: dict[str, JsonValue] = {
+            "vm": bubble.vm(self.vm),
+            "datastore": bubble.datastore(self.datastore),
+            "vmx": self.vmx,
+            "folder": bubble.folder,
+            "pool": self.pool,
+            "also_on": [bubble.datastore(one) for one in self.also_on],
+            "contained": True,
+        }
+        return Recipe(self.name, arguments | exactly(host=self.host))
 
 
 def _repairs(vm: RegisteredVm, disks: Mapping[int, str], eject: int | None) -> str:
@@ -238,14 +262,15 @@ def _repairs(vm: RegisteredVm, disks: Mapping[int, str], eject: int | None) -> s
     return "".join(f", {one}" for one in moved)
 
 
-class Unregister(Action[Vsphere, VmEntry]):
-    """Take a VM out of the inventory; its files stay. Refused while it is on."""
+class Unregister(Exactly, Action[Vsphere, VmEntry]):
+    """Take a VM out of the inventory; its files stay. Refused while it is on.
+
+    Beside the name, ``moref`` and the fields after it name that very VM: another one is left alone.
+    """
 
     name: ClassVar[str] = "vsphere.vm.unregister"
     reversibility: ClassVar[Reversibility] = Reversibility.REVERSIBLE
     state: ClassVar[type] = VmEntry
-
-    vm: str
 
     def touches(self) -> frozenset[ObjectRef]:
         """Name the VM."""
@@ -258,7 +283,7 @@ class Unregister(Action[Vsphere, VmEntry]):
     @classmethod
     def read_many(cls, actions: Sequence[Self], client: Vsphere) -> list[VmEntry | ProviderError]:
         """Read the VMs once for all."""
-        return placing.read_entries(client, [one.vm for one in actions])
+        return placing.read_entries(client, actions)
 
     def diff(self, now: VmEntry) -> Change | None:
         """Say what goes; nothing when there is no such VM."""
@@ -291,3 +316,7 @@ class Unregister(Action[Vsphere, VmEntry]):
             "pool": before.pool,
         }
         return Recipe("vsphere.vm.register", arguments)
+
+    def in_drill(self, bubble: Bubble) -> Recipe | NotExercised:
+        """Leave it: what a failover takes out of the inventory serves production."""
+        return NotExercised(f"{self.vm} is production's own, which a drill leaves alone")

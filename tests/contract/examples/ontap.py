@@ -1,8 +1,11 @@
 """The standby cluster of the lab, and what a failover does to it."""
 
+from datetime import UTC, datetime
+
 from contract import Example
 
 from drctl.lab.model import ExportRule
+from drctl.lab.snapshots import copy_of
 
 ENDPOINT = "ontap-lyon"
 HOSTS = ["198.51.100.31", "198.51.100.32"]
@@ -29,6 +32,11 @@ def mount(volume, junction, **more):
 def export(volume, clients=HOSTS, policy="esx", **more):
     arguments = {"svm": "svm_dr", "volume": volume, "policy": policy, "clients": clients}
     return at_lyon("ontap.volume.export", arguments, **more)
+
+
+def clone(volume="ris_vm_dr", name="ris_vm_dr_drill", **more):
+    arguments = {"svm": "svm_dr", "parent": volume, "clone": name, "policy": name}
+    return at_lyon("ontap.volume.clone", arguments, **more)
 
 
 def share(right, **more):
@@ -62,6 +70,68 @@ def _read_only_rule():
     return ExportRule(1, ["0.0.0.0/0"], rw=["never"], superuser=["none"])
 
 
+def delete_clone(**more):
+    arguments = {"svm": "svm_dr", "volume": "ris_vm_dr_drill", "parent": "ris_vm_dr"}
+    return at_lyon("ontap.volume.delete_clone", arguments | {"policy": "ris_vm_dr_drill"}, **more)
+
+
+def at_paris(uses, arguments, **more):
+    return Example(uses, "ontap-paris", arguments, **more)
+
+
+def unmount_source(volume):
+    return at_paris("ontap.volume.unmount", {"svm": "svm_prod", "volume": volume})
+
+
+def update(**more):
+    newer = {"newer_than": datetime.now(UTC).isoformat()}
+    return at_lyon("ontap.snapmirror.update", {"destination": "svm_dr:ris_vm_dr", **newer}, **more)
+
+
+def reverse(**more):
+    arguments = {
+        "source": "svm_dr:ris_vm_dr",
+        "destination": "svm_prod:ris_vm",
+        "source_cluster": "ontap-lyon",
+    }
+    settings = {"policy": "Asynchronous", "schedule": "hourly", "throttle": 50000, "acknowledge_loss": True}
+    return at_paris("ontap.snapmirror.reverse", arguments | settings, **more)
+
+
+def repoint(**more):
+    arguments = {"source": "svm_dr:ris_vm_dr", "destination": "svm_vault:ris_vm_vault", "schedule": "daily"}
+    return Example("ontap.snapmirror.repoint", "ontap-rennes", arguments, **more)
+
+
+def remove(**more):
+    arguments = {"destination": "svm_dr:ris_vm_dr", "source": "svm_prod:ris_vm"}
+    return at_lyon("ontap.snapmirror.remove", arguments, **more)
+
+
+def peer_vault(world):
+    """Let the standby and the vault be peers that share a snapshot."""
+    with world.lock:
+        lyon, rennes = (world.estate.clusters[name] for name in ("ontap-lyon", "ontap-rennes"))
+        lyon.svm_peers.add(("svm_dr", "ontap-rennes", "svm_vault"))
+        rennes.svm_peers.add(("svm_vault", "ontap-lyon", "svm_dr"))
+        shared = next(v for v in lyon.volumes.values() if v.name == "ris_vm_dr").snapshots[-1]
+        vault = next(v for v in rennes.volumes.values() if v.name == "ris_vm_vault")
+        vault.snapshots.append(copy_of(shared))
+
+
+def lose_common(world):
+    """Let production and standby have no snapshot in common any more."""
+    with world.lock:
+        cluster = world.estate.clusters["ontap-paris"]
+        next(v for v in cluster.volumes.values() if v.name == "ris_vm").snapshots.clear()
+
+
+TURNED = (promote("ris_vm_dr"), unmount_source("ris_vm"))
+BASELINE = {
+    "source": "svm_dr:ris_vm_dr",
+    "destination": "svm_prod:ris_vm",
+    "full_baseline": True,
+}
 IMAGES_MOUNTED = mount("pacs_images_dr", "/pacs_images")
 
 EXAMPLES = [
@@ -76,6 +146,27 @@ EXAMPLES = [
         {"svm": "svm_dr", "volume": "ris_vm_dr"},
         after=(mount("ris_vm_dr", "/ris_vm"),),
     ),
+    update(undone=False),
+    reverse(after=TURNED, undone=False),
+    at_paris(
+        "ontap.snapmirror.reverse",
+        BASELINE,
+        after=TURNED,
+        prepare=lose_common,
+        undone=False,
+        variant="baseline",
+    ),
+    repoint(prepare=peer_vault, undone=False),
+    remove(after=(promote("ris_vm_dr"),), undone=False),
+    at_paris(
+        "ontap.snapshot.create",
+        {"svm": "svm_prod", "volume": "ris_vm", "snapshot": "drctl-before-reprotect"},
+        undone=False,
+    ),
+    at_paris("ontap.cifs.sessions.close", {"svm": "svm_prod", "volume": "pacs_images"}, undone=False),
+    clone(),
+    delete_clone(after=(clone(),), undone=False),
+    delete_clone(after=(clone(), mount("ris_vm_dr_drill", "/drill_ris_vm")), undone=False, variant="mounted"),
     export("ris_db_dr"),
     export("ris_vm_dr", policy="radiology", after=(export("ris_db_dr", policy="radiology"),), variant="new"),
     export(

@@ -46,9 +46,72 @@ def connected(vm, network, variant):
     )
 
 
+CLONE = {"svm": "svm_dr", "volume": "pacs_vm_dr_drill"}
+COPIED = (
+    Example(
+        "ontap.volume.clone",
+        "ontap-lyon",
+        {"svm": "svm_dr", "parent": "pacs_vm_dr", "clone": "pacs_vm_dr_drill", "policy": "pacs_vm_dr_drill"},
+    ),
+    Example("ontap.volume.mount", "ontap-lyon", {**CLONE, "junction": "/drill_pacs_vm"}),
+    Example(
+        "ontap.volume.export",
+        "ontap-lyon",
+        {**CLONE, "policy": "pacs_vm_dr_drill", "clients": ["198.51.100.31", "198.51.100.32"]},
+    ),
+)
+DRILL_MOUNTED = Example(
+    "vsphere.datastore.mount_nfs",
+    "vc-lyon",
+    {"datastore": "ds_pacs-drill", "nfs_server": "198.51.100.20", "path": "/drill_pacs_vm", "cluster": "dr"},
+    after=COPIED,
+    variant="drill",
+)
+DRILL_REGISTERED = Example(
+    "vsphere.vm.register",
+    "vc-lyon",
+    {
+        "vm": "pacs-db01-drill",
+        "datastore": "ds_pacs-drill",
+        "vmx": "pacs-db01/pacs-db01.vmx",
+        "folder": "DRILL",
+        "pool": "dr",
+        "contained": True,
+    },
+    after=(*COPIED, DRILL_MOUNTED),
+    variant="drill",
+)
+DRILL_CONNECTED = Example(
+    "vsphere.vm.connect_networks",
+    "vc-lyon",
+    {
+        "vm": "pacs-db01-drill",
+        "networks": {"Network adapter 1": "bubble-isolated"},
+        "others": "bubble-isolated",
+        "disposable": True,
+    },
+    after=(*COPIED, DRILL_MOUNTED, DRILL_REGISTERED),
+    undone=False,  # the copy is thrown away as it is
+    variant="drill",
+)
+DRILL_STARTED = Example(
+    "vsphere.vm.power_on",
+    "vc-lyon",
+    {
+        "vm": "pacs-db01-drill",
+        "wait_for": "tools",
+        "only_networks": ["bubble-isolated"],
+        "disposable": True,
+    },
+    after=(*COPIED, DRILL_MOUNTED, DRILL_REGISTERED, DRILL_CONNECTED),
+    variant="drill",
+)
+DRILL = [DRILL_MOUNTED, DRILL_REGISTERED, DRILL_CONNECTED, DRILL_STARTED]
+
 OFF = Example("vsphere.vm.power_off", "vc-paris", {"vm": "portal-report01"})
 
 EXAMPLES = [
+    *DRILL,
     MOUNTED,
     Example(
         "vsphere.datastore.unmount",

@@ -1,0 +1,101 @@
+"""What the verbs that start a run have in common: plan, show, refuse, confirm, execute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import typer
+
+from drctl.app.answers import prepared_answers
+from drctl.app.approval import Approval, load_plan, refuse_stale
+from drctl.app.case import Case, Files, opened, prepare, refuse_blockers
+from drctl.app.context import Context
+from drctl.app.precedence import refuse_conflict
+from drctl.app.start import Ended, incident_of, start
+from drctl.cli.options import has_terminal, parse_instant
+from drctl.cli.planning import announce, show, view
+from drctl.cli.running import Display, audience, conclude
+from drctl.console.plan import PlanView
+from drctl.core.operation import Binder
+from drctl.core.problem import DrctlError, ExitCode, Problem
+from drctl.engine.plan import Plan
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a start was asked for; ``confirm`` asks a person, None when ``--yes`` was given."""
+
+    confirm: Callable[[PlanView, Approval, str], Approval] | None
+    display: Display
+    plan: Path | None = None
+    answers: Path | None = None
+    check: Callable[[Plan], None] | None = None
+    """Refuses a plan for reasons of its own, after it was shown."""
+
+
+def approval_of(context: Context, reason: str, instants: Mapping[str, str | None] | None = None) -> Approval:
+    """Return the approval that ``--yes`` stands for; instants are texts by the name of their clock."""
+    now = context.clock.now()
+    stated = {
+        f"{name}_at": parse_instant(text, f"--{name}-at", now) for name, text in (instants or {}).items()
+    }
+    return Approval("yes", context.actor, reason, **stated)
+
+
+@contextmanager
+def planned(context: Context, case: Case, *, as_json: bool) -> Iterator[tuple[Binder, Plan]]:
+    """Read everything, show it; raise ``DrctlError`` (exit 3) on a blocker after showing it all."""
+    announce(case)
+    with opened(case, context) as binder:
+        made = prepare(case, binder)
+        show(view(context, case, made, context.clock.now()), as_json=as_json)
+        refuse_blockers(made)
+        yield binder, made
+
+
+def launch(context: Context, case: Case, files: Files, wish: Wish, approval: Approval) -> None:
+    """Plan, show, confirm, execute; raise ``DrctlError`` as the exit codes say, or exit with the run's."""
+    conclude(carry_out(context, case, files, wish, approval), as_json=wish.display.as_json)
+
+
+def carry_out(context: Context, case: Case, files: Files, wish: Wish, approval: Approval) -> Ended:
+    """Plan, show, confirm, execute, and leave the last word to the caller."""
+    as_json = wish.display.as_json
+    prepared = prepared_answers(wish.answers, case.expansion)
+    refuse_conflict(context, case)
+    announce(case)
+    with opened(case, context) as binder:
+        made = prepare(case, binder)
+        shown = view(context, case, made, incident_of(approval, context.clock.now()))
+        if not as_json:
+            show(shown, as_json=False)
+        refuse_blockers(made)
+        if wish.check is not None:
+            wish.check(made)
+        if wish.plan is not None:
+            refuse_stale(load_plan(wish.plan), made)
+            approval = replace(approval, how="plan-file")
+        if wish.confirm is not None:
+            approval = wish.confirm(shown, approval, case.expansion.target)
+        with audience(context, wish.display, prepared) as watching:
+            return start(context, case, files, binder, made, approval, watching)
+
+
+def confirming(question: str) -> Callable[[PlanView, Approval, str], Approval]:
+    """Return what asks for the target site's name; ``question`` may hold ``{target}`` and ``{title}``."""
+
+    def confirm(shown: PlanView, approval: Approval, target: str) -> Approval:
+        if not has_terminal():
+            hint = "Run it on a terminal, or with --yes --reason '…'."
+            problem = Problem(code="confirmation", summary="nobody confirmed the start", hint=hint)
+            raise DrctlError(problem, exit_code=ExitCode.WAITING)
+        typed = typer.prompt(question.format(target=target, title=shown.target), err=True)
+        if typed.strip() != target:
+            problem = Problem(code="confirmation", summary=f"{typed!r} is not {target}; nothing was touched")
+            raise DrctlError(problem)
+        return replace(approval, how="typed")
+
+    return confirm
