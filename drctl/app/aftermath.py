@@ -9,6 +9,7 @@ from typing import Final, Literal, TypeAlias
 from drctl.app.case import Case, Files, case_of_steps
 from drctl.app.context import Context
 from drctl.core import events as ev
+from drctl.core.action import Reversibility
 from drctl.core.bubble import Bubble
 from drctl.core.events import Recorded
 from drctl.core.problem import DrctlError, ExitCode, Problem
@@ -67,6 +68,7 @@ def rebuild(context: Context, parent: RunDirectory, mode: Undoer, run_id: str) -
     frame = case_of_steps(context.registry, texts, files)
     inventory = frame.inventory
     undoing = undo(records, parent.journal, {n: e.site for n, (_, e) in inventory.endpoints.items()})
+    undoing = replace(undoing, kept=tuple(_priced(context.registry, run, one) for one in undoing.kept))
     if mode == "rollback":
         _refuse_final(run.started, undoing.kept)
     proofs: tuple[Step, ...] = ()
@@ -114,6 +116,15 @@ def _refuse_other(run: Run, started: ev.RunStarted, mode: Undoer) -> None:
         )
     if problem is not None:
         raise DrctlError(problem)
+
+
+def _priced(registry: Registry, run: Run, one: Kept) -> Kept:
+    """Price a change by its action where the plan could not: a last transfer waits for outputs, and costs nothing."""
+    planned = run.steps[one.step].planned
+    if planned is None or planned.reversibility is not None or planned.action is None:
+        return one
+    cost = getattr(registry.find(planned.action), "reversibility", Reversibility.IRREVERSIBLE)
+    return Kept(one.step, f"{planned.action} has no inverse ({cost})", cost is not Reversibility.REVERSIBLE)
 
 
 def _refuse_final(started: ev.RunStarted, kept: Sequence[Kept]) -> None:

@@ -17,6 +17,7 @@ from drctl.app.answers import prepared_answers
 from drctl.app.approval import Approval
 from drctl.app.case import Case, Files, load_case, opened, prepare, refuse_blockers
 from drctl.app.context import Context, system_context
+from drctl.app.reprotect import reprotect
 from drctl.app.resume import go_on, resuming
 from drctl.app.session import Audience
 from drctl.app.start import start
@@ -74,6 +75,17 @@ def clean_up(context: Context) -> int:
     return int(ended.exit_code)
 
 
+def protect(context: Context) -> int:
+    found = reprotect(context, "last", acknowledge=False, full_baseline=False)
+    with opened(found.case, context) as binder:
+        plan = prepare(found.case, binder)
+        refuse_blockers(plan)
+        approval = Approval("yes", context.actor, "crash test")
+        audience = Audience(People(False, context.actor, {}), Stop())
+        ended = start(context, found.case, found.files, binder, plan, approval, audience)
+    return int(ended.exit_code)
+
+
 def go_on_with_last(context: Context, answers: str | None = None) -> int:
     with resuming(context, "last", accept_changes=False) as resumption:
         for row in resumption.reality.table:
@@ -87,10 +99,12 @@ def main() -> int:
     context = replace(system_context(Path(os.environ["DRCTL_HOME"])), journal_file=DyingFile)
     verb, *arguments = sys.argv[3:]
     match verb:
-        case "failover" | "drill":
+        case "failover" | "drill" | "switchover" | "failback":
             status = begin(context, verb, *arguments)
         case "cleanup":
             status = clean_up(context)
+        case "reprotect":
+            status = protect(context)
         case _:
             status = go_on_with_last(context, *arguments)
     print("writes", DyingFile.writes)

@@ -202,6 +202,21 @@ def test_a_last_transfer_that_cannot_be_proven_stops_before_any_break(
     seen.is_authoritative("lyon")
 
 
+def test_a_move_that_stopped_before_the_break_is_rolled_back(witness: Callable[..., Witness]) -> None:
+    seen = witness()
+    user = seen.user
+    before = seen.world()
+    user.lab.world.faults.add("peer-unreachable:ontap-lyon")
+    ran = move(user, "switchover")
+    assert ran.status == 1, ran
+    assert user.lab.lift("peer-unreachable:ontap-lyon")
+    back = user.drctl("rollback", "last", *GO)
+    assert back.status == 0, back
+    seen.is_authoritative("paris")
+    seen.protects("paris", "lyon")
+    assert leftovers(seen.world()) == leftovers(before)
+
+
 def test_a_dead_source_is_no_planned_move(witness: Callable[..., Witness]) -> None:
     seen = witness("site-down:paris")
     ran = move(seen.user, "switchover")

@@ -52,6 +52,16 @@ class Estate:
         """Clean up after the last drill in a child that dies at its ``at``-th write to the journals."""
         return self._start([str(CHILD), when, str(at), "cleanup"])
 
+    def move(
+        self, verb: str, runbook: Path, answers: Path, when: str = "never", at: int = 0
+    ) -> subprocess.Popen[str]:
+        """Start a switchover or failback in a child that dies at its ``at``-th write to the journal."""
+        return self._start([str(CHILD), when, str(at), verb, str(runbook), str(answers)])
+
+    def protect(self, when: str = "never", at: int = 0) -> subprocess.Popen[str]:
+        """Turn replication round after the last move in a child that dies at its ``at``-th write."""
+        return self._start([str(CHILD), when, str(at), "reprotect"])
+
     def resume(self, answers: Path | None, when: str = "never", at: int = 0) -> subprocess.Popen[str]:
         """Go on with the last run in a child that dies at its ``at``-th write to the journal."""
         given = [] if answers is None else [str(answers)]
