@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-import typer
 
 from drctl.app.catalog import describe, load_examples
 from drctl.cli.verbs import EXIT_CODES, VERBS
