@@ -12,6 +12,7 @@ from drctl.cli.returning import Turned, say_relations, turn_round
 from drctl.cli.running import conclude
 from drctl.cli.undoing import display_of
 from drctl.cli.verbs import exit_codes
+from drctl.core.problem import ExitCode
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
 
@@ -60,4 +61,6 @@ def reprotect(
         return
     if not json_:
         say_relations(ended)
+        if ended.exit_code == ExitCode.EXCEPTIONS:
+            typer.echo("Mend what is not proven, then once more: drctl reprotect " + run, err=True)
     conclude(ended, as_json=json_)
