@@ -91,7 +91,10 @@ class Worker:
         until = self._step.until
         if until is None or until.when is None:
             return True
-        return until.when.holds({**self._outputs, self._step.id: values})
+        try:
+            return until.when.holds({**self._outputs, self._step.id: values})
+        except Unresolved:  # the probe has not seen yet what the condition asks about
+            return False
 
     def _conclude(self, seen: Seen, finding: ev.FindingData, *, content: bool) -> None:
         if content and isinstance(seen, Look):

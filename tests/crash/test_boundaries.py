@@ -70,7 +70,7 @@ def die_and_resume(estate: Estate, model: Model, when: str, at: int) -> list[str
 @pytest.mark.parametrize("part", range(4))
 @pytest.mark.parametrize("when", ["before", "torn", "after"])
 def test_killed_at_each_write(crash_estate: Estate, model: Model, when: str, part: int) -> None:
-    stride = 4 if when == "before" else 12
+    stride = 4 if when == "before" else 24
     wrong: list[str] = []
     for at in range(1 + part, model.writes + 1, stride):
         wrong += die_and_resume(crash_estate, model, when, at)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from crash_estate import ANSWERS, SMALL, Estate, finish
 
 from drctl.core.problem import ExitCode
 
-STRIDE = {"before": 4, "torn": 9, "after": 9}
+STRIDE = {"before": int(os.environ.get("DRCTL_CRASH_STRIDE", "6")), "torn": 17, "after": 17}
 """Before a write and after the one before it are the same place for the world: one of them is looked at closely."""
 
 

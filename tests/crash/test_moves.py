@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from crash_estate import ANSWERS, HERE, Estate, finish
 from drctl.core.problem import ExitCode
 
 MOVED = HERE / "moved.yaml"
-STRIDE = {"before": 5, "torn": 13, "after": 13}
+STRIDE = {"before": int(os.environ.get("DRCTL_CRASH_STRIDE", "11")), "torn": 31, "after": 31}
 """Before a write and after the one before it are the same place for the world: one of them is looked at closely."""
 
 
