@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,8 +83,10 @@ class Tail:
         return found.records
 
 
-def follow(context: Context, directory: RunDirectory) -> Iterator[tuple[Recorded, ...]]:
-    """Yield what a journal holds and then what is appended, until the run has ended."""
+def follow(
+    context: Context, directory: RunDirectory, left: threading.Event
+) -> Iterator[tuple[Recorded, ...]]:
+    """Yield what a journal holds and then what is appended, until the run has ended or ``left`` is set."""
     tail = Tail(directory.journal)
     while True:
         records = tail.read()
@@ -91,7 +94,8 @@ def follow(context: Context, directory: RunDirectory) -> Iterator[tuple[Recorded
             yield records
         if any(isinstance(record.event, RunFinished) for record in records):
             return
-        context.clock.sleep(INTERVAL)
+        if context.clock.sleep(INTERVAL, left):
+            return
 
 
 class Pulse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -44,5 +45,5 @@ def log(
     if not follow:
         view.hear(seen.scan.records)
         return
-    for records in until_interrupted(follow_run(context, seen.directory)):
+    for records in until_interrupted(partial(follow_run, context, seen.directory)):
         view.hear(records)

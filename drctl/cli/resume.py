@@ -32,7 +32,7 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_com
 
 @app.command(
     epilog="Examples: drctl resume last; drctl resume 20260131 --yes --reason 'reality checked by hand'\n\n"
-    + exit_codes(0, 1, 2, 4, 5, 6, 7, 8, 130, 143)
+    + exit_codes(0, 1, 2, 3, 4, 5, 6, 7, 8, 130, 143)
 )
 def resume(
     run: RunReference = "last",

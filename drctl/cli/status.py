@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import typer
@@ -49,7 +50,7 @@ def status(
     if watch and not json_:
         _watch(context, seen, Display(False, plain, not no_color, has_terminal()))
     elif watch:
-        for _ in until_interrupted(follow(context, seen.directory)):
+        for _ in until_interrupted(partial(follow, context, seen.directory)):
             _show(context, look(context, seen.directory.id), as_json=True)
         return
     _show(context, look(context, seen.directory.id), as_json=json_)
@@ -57,7 +58,7 @@ def status(
 
 def _watch(context: Context, seen: Sight, display: Display) -> None:
     """Follow a run that another process drives, or that nobody does."""
-    batches = until_interrupted(follow(context, seen.directory))
+    batches = until_interrupted(partial(follow, context, seen.directory))
     if not display.moving:
         view = PlainView(typer.echo)
         for records in batches:

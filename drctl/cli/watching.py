@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import signal
+import threading
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import typer
@@ -12,9 +14,17 @@ from drctl.core.problem import ExitCode
 T = TypeVar("T")
 
 
-def until_interrupted(batches: Iterator[T]) -> Iterator[T]:
-    """Yield what comes; Ctrl-C exits with 130, quietly: nothing but the looking ends."""
+def until_interrupted(follow: Callable[[threading.Event], Iterator[T]]) -> Iterator[T]:
+    """Yield what ``follow`` finds; Ctrl-C exits with 130, quietly: nothing but the looking ends.
+
+    ``follow`` is given the event that Ctrl-C sets: an exception could strike anywhere, also where the
+    interpreter drops it.
+    """
+    left = threading.Event()
+    before = signal.signal(signal.SIGINT, lambda *_: left.set())
     try:
-        yield from batches
-    except KeyboardInterrupt as pressed:
-        raise typer.Exit(int(ExitCode.INTERRUPTED)) from pressed
+        yield from follow(left)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if left.is_set():
+        raise typer.Exit(int(ExitCode.INTERRUPTED))

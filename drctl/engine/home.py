@@ -185,7 +185,7 @@ def claim(directory: RunDirectory, clock: Clock) -> Iterator[None]:
     path = directory.path / "engine.lock"
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        if not _try_lock(fd) and clock.now().timestamp() - path.stat().st_mtime < STALE:
+        if not _lock_patiently(fd, clock) and clock.now().timestamp() - path.stat().st_mtime < STALE:
             problem = _locked(directory, directory.fold(), {"itself"})
             raise DrctlError(problem, exit_code=ExitCode.LOCKED)
         ended = threading.Event()
@@ -216,6 +216,15 @@ def taken_by(run: Run, user: str, host: str) -> ev.LockTaken:
     """Return the event by which this process takes a run: one epoch after the last."""
     previous = f"{run.owner.owner} on {run.owner.host}, pid {run.owner.pid}" if run.owner else ""
     return ev.LockTaken(epoch=run.epoch + 1, owner=user, host=host, pid=os.getpid(), took_over_from=previous)
+
+
+def _lock_patiently(fd: int, clock: Clock) -> bool:
+    """Lock; another command that only asks whether an engine is alive holds the lock for an instant."""
+    for _ in range(5):
+        if _try_lock(fd):
+            return True
+        clock.sleep(0.05)
+    return False
 
 
 def _try_lock(fd: int) -> bool:
