@@ -168,6 +168,8 @@ class Worker:
         return operation
 
     def _begin(self, operation: Operation, seen: Look, change: Change) -> None:
+        if self._around.let_go.is_set():
+            raise Interrupted
         self._append(
             ev.StepStarted(
                 step=self._step.id,
@@ -223,12 +225,12 @@ class Worker:
         return None
 
     def _recover_unknown(self, operation: Operation, error: ProviderError) -> Look | None:
-        since = self._around.clock.now() - SKEW
-        seen = self._read_reality(operation, since)
+        seen, running = self._read_reality(operation, self._around.clock.now() - SKEW)
         if isinstance(seen, Look) and seen.change is None:
             self._finish("adopted", seen, "the reply was lost; reading shows the change was made")
             return None
-        if isinstance(seen, Look) and operation.convergent and self._attempt < self._limits.retry.attempts:
+        more = operation.convergent and self._attempt < self._limits.retry.attempts
+        if isinstance(seen, Look) and running is None and more:
             self._announce_retry(error.problem, self._attempt)
             return seen
         self._doubt(error.problem.summary, error.problem)
@@ -236,37 +238,46 @@ class Worker:
 
     def _settle_doubt(self, operation: Operation, since: datetime) -> Operation:
         """A step the journal left without an end: reality decides."""
-        seen = self._read_reality(operation, since)
+        seen, running = self._read_reality(operation, since)
         if isinstance(seen, Look) and seen.change is None:
             self._finish("adopted", seen, "found as wished after an interruption")
-        elif isinstance(seen, Look) and operation.convergent:
-            self._apply(operation, seen)
-        elif isinstance(seen, Look):
-            self._doubt("it may have run before the interruption and must not be repeated blindly")
-        else:
+        elif isinstance(seen, ProviderError):
             self._doubt(f"it was interrupted and its target cannot be read: {seen}")
+        elif running is not None:
+            self._doubt(_at_it(running, operation))
+        elif isinstance(seen, Missing):
+            self._refuse(seen)
+        elif operation.convergent:
+            self._apply(operation, seen)
+        else:
+            self._doubt("it may have run before the interruption and must not be repeated blindly")
         return operation
 
-    def _read_reality(self, operation: Operation, since: datetime) -> Seen:
-        """Wait for what is still running there, then look, for a bounded time."""
+    def _read_reality(
+        self, operation: Operation, since: datetime
+    ) -> tuple[Seen, Handle | ProviderError | None]:
+        """Wait for what is still running there, then look, for a bounded time.
+
+        Jobs are asked for before the state is read: one that ends in between has left its effect in it.
+        """
         clock = self._around.clock
         deadline = clock.monotonic() + self._limits.timeout
         unread = clock.monotonic() + min(DOUBT_TIMEOUT, self._limits.timeout)
-        followed: str | None = None
+        followed = ""
         for pause in intervals():
+            running = self._running(operation, since)
             seen = operation.look()
             if isinstance(seen, Look) and seen.change is None:
-                return seen
-            running = self._running(operation, since) if isinstance(seen, Look) else None
-            if running is None and (isinstance(seen, Look | Missing) or clock.monotonic() >= unread):
-                return seen
+                return seen, None
+            if running is None and not isinstance(seen, ProviderError):
+                return seen, None
             if isinstance(running, Handle) and running.id != followed:
                 followed = running.id
                 self._append(
                     ev.StepProgress(step=self._step.id, message=f"following {running.kind} {running.id}")
                 )
-            if clock.monotonic() >= deadline:
-                return seen
+            if clock.monotonic() >= (deadline if isinstance(running, Handle) else unread):
+                return seen, running
             self._pause(pause)
         raise AssertionError("unreachable: intervals never end")
 
@@ -333,6 +344,12 @@ class Worker:
 
     def _append(self, event: ev.EventData) -> None:
         self._around.log.append(event)
+
+
+def _at_it(running: Handle | ProviderError, operation: Operation) -> str:
+    if isinstance(running, Handle):
+        return f"{running.kind} {running.id} is still running on {operation.endpoint}"
+    return f"{operation.endpoint} does not say whether a job is still running: {running}"
 
 
 def _finding(seen: Seen) -> ev.FindingData:
