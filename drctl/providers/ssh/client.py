@@ -71,7 +71,12 @@ class SshClient:
         Raises:
             ProviderError: It could not be run, or did not end in time.
         """
-        result = self._run(command, timeout, effect_unknown=False)
+        try:
+            result = self._run(command, timeout, effect_unknown=False)
+        except ProviderError as error:
+            if error.problem.code != "ssh-answer-lost":
+                raise
+            result = self._run(command, timeout, effect_unknown=False)  # it only looks: asked once more
         if result.status in (CANNOT_RUN, NOT_FOUND) or result.status > 128:
             raise self._error(
                 "ssh-guard-failed",
