@@ -16,7 +16,7 @@ from drctl.core.action import ObjectRef
 from drctl.core.binding import ProviderBinder
 from drctl.core.events import Recorded
 from drctl.core.problem import DrctlError, ExitCode, Problem
-from drctl.engine.control import Surroundings
+from drctl.engine.control import Surroundings, Touched
 from drctl.engine.execute import Engine, Stop
 from drctl.engine.home import RunDirectory
 from drctl.engine.journal import Fenced, Journal
@@ -75,7 +75,8 @@ def execute(
     """Run the engine until it ends or pauses; raise ``DrctlError`` (exit 5) after a takeover."""
     context = session.context
     journal, identity = session.ledger.journal, session.directory.id
-    around = Surroundings(binder, journal, context.clock, identity, audience.stop.let_go)
+    let_go = audience.stop.let_go
+    around = Surroundings(binder, journal, context.clock, identity, let_go, Touched(touched))
     engine = Engine(
         case.expansion.steps,
         session.ledger,
@@ -83,7 +84,6 @@ def execute(
         people=audience.people,
         limits=case.limits,
         stop=audience.stop,
-        touched=touched,
         foreseen=foreseen,
     )
     try:

@@ -37,9 +37,16 @@ class _Bound:
 
     @contextmanager
     def using(self, access: Access) -> Iterator[Any]:
-        """Lend the client; an unreachable endpoint is remembered for the steps that follow."""
+        """Lend the client; an unreachable endpoint is remembered for the steps that follow.
+
+        A secret that is not there when the connection opens is the endpoint's trouble, like any other.
+        """
         try:
-            yield self.clients.client(self.provider, self.endpoint, access)
+            try:
+                client = self.clients.client(self.provider, self.endpoint, access)
+            except DrctlError as error:
+                raise ProviderError(error.problems[0]) from error
+            yield client
         except ProviderError as error:
             self.clients.note(self.endpoint, error)
             raise

@@ -61,11 +61,15 @@ class Clients:
             return self._open[key]
 
     def note(self, name: str | None, error: ProviderError) -> None:
-        """Remember that an endpoint could not be reached."""
-        if name is not None and error.unreachable:
+        """Remember that an endpoint could not be reached; being refused here is no news of it."""
+        if name is not None and error.unreachable and self._known_unreachable(name) is None:
             self._unreachable[name] = (self._clock.monotonic() + UNREACHABLE_FOR, error)
 
     def _refuse_unreachable(self, name: str) -> None:
-        until, error = self._unreachable.get(name, (0.0, None))
-        if error is not None and self._clock.monotonic() < until:
+        error = self._known_unreachable(name)
+        if error is not None:
             raise ProviderError(error.problem, transient=error.transient, unreachable=True)
+
+    def _known_unreachable(self, name: str) -> ProviderError | None:
+        until, error = self._unreachable.get(name, (0.0, None))
+        return error if self._clock.monotonic() < until else None

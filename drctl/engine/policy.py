@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from drctl.core.events import GateOpened
-from drctl.engine.step import Gate, Retry, Step
+from drctl.core.events import GateOpened, StepSkipped
+from drctl.engine.step import Gate, Outputs, Retry, Step, Unresolved
 
 STEP_TIMEOUT = 900.0
 """Seconds an action may take where the runbook says nothing: longer than a slow boot or a busy array."""
@@ -55,3 +55,22 @@ def open_gate(step: Step, gate: Gate, now: datetime) -> GateOpened:
 def overdue(opened: GateOpened, now: datetime) -> bool:
     """Say whether a gate's time has passed."""
     return opened.deadline is not None and now >= opened.deadline
+
+
+def pass_over(step: Step, outputs: Outputs) -> StepSkipped | None:
+    """Return why a step is not done at all: its condition does not hold, or cannot be decided any more.
+
+    Raises:
+        DrctlError: the condition fails on the values it was given.
+    """
+    try:
+        if step.when is None or step.when.holds(outputs):
+            return None
+    except Unresolved as error:
+        return without(step, error)
+    return StepSkipped(step=step.id, reason="its condition does not hold", cause="condition")
+
+
+def without(step: Step, missing: Unresolved) -> StepSkipped:
+    """Return that a step is skipped because the outputs of others will never be there."""
+    return StepSkipped(step=step.id, reason=str(missing), cause="chain", after=min(missing.steps, default=""))

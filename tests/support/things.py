@@ -34,13 +34,18 @@ from drctl.core.secret import Secret
 
 
 class Things:
-    """The world: what state each thing is in, what was done to it, what is still at it."""
+    """The world: what state each thing is in, what was done to it, what is still at it.
+
+    Applying to what is ``ineffective`` changes nothing.
+    """
 
     def __init__(self, **states: str) -> None:
         self.states: dict[str, str] = dict(states)
         self.calls: list[str] = []
         self.reads: list[str] = []
         self.running: dict[str, str] = {}
+        self.asked_since: list[datetime] = []
+        self.ineffective: set[str] = set()
         self.loss: dict[str, DataLoss] = {}
         self.at_once = 0
         self.most_at_once = 0
@@ -109,7 +114,7 @@ class Set(Action[Things, Seen]):
 
     thing: str
     to: str
-    needs: str | None = None
+    wants: str | None = None
     shares: str | None = None
     again: bool = True
 
@@ -125,19 +130,20 @@ class Set(Action[Things, Seen]):
         client.play("read", self.thing)
         return Seen(
             client.states.get(self.thing),
-            self.needs is None or self.needs in client.states,
+            self.wants is None or self.wants in client.states,
             client.loss.get(self.thing),
         )
 
     def diff(self, now: Seen) -> Change | None:
         if not now.needed:
-            raise Missing(ObjectRef("thing", self.needs or ""))
+            raise Missing(ObjectRef("thing", self.wants or ""))
         if now.state == self.to:
             return None
         field = Field("state", now.state, self.to)
         return Change(f"set {self.thing} to {self.to}", (field,), loss=now.loss)
 
     def find_running(self, client: Things, since: datetime) -> Handle | None:
+        client.asked_since.append(since)
         client.play("running", self.thing)
         job = client.running.get(self.thing)
         return None if job is None else Handle("job", job)
@@ -148,7 +154,8 @@ class Set(Action[Things, Seen]):
             told = client.play("apply", self.thing)
             if callable(told):
                 told(control)
-            client.states[self.thing] = self.to
+            if self.thing not in client.ineffective:
+                client.states[self.thing] = self.to
 
     def foresee(self) -> Mapping[str, Any]:
         return {"name": self.thing}
