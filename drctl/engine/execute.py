@@ -32,10 +32,14 @@ LAST_WORDS = 3.0
 
 @dataclass
 class Stop:
-    """What signals ask of a run: ``request`` once to stop starting, twice to let go. Thread-safe."""
+    """What signals ask of a run: ``request`` once to stop starting, twice to let go. Thread-safe.
+
+    ``patience`` is how long steps that were let go may take to journal their own end.
+    """
 
     exit_code: ExitCode | None = None
     let_go: threading.Event = field(default_factory=threading.Event)
+    patience: float = LAST_WORDS
 
     def request(self, exit_code: ExitCode) -> None:
         """First call: start nothing more. Second call: leave running steps as they are."""
@@ -233,7 +237,7 @@ class Engine:
 
     def _abandon(self) -> ExitCode:
         """Second interrupt: let workers say their last word, then journal what is left as in doubt."""
-        deadline = self._around.clock.monotonic() + LAST_WORDS
+        deadline = self._around.clock.monotonic() + self._stop.patience
         for thread in self._workers.values():
             thread.join(max(0.0, deadline - self._around.clock.monotonic()))
         self._ledger.journal.seal()
@@ -245,7 +249,7 @@ class Engine:
         )
         doubts = [
             ev.StepIndeterminate(step=identity, problem=vd.problem_data(problem))
-            for identity in self._workers
+            for identity in self._by_id
             if self._state(identity) is State.RUNNING
         ]
         code = self._stop.exit_code or ExitCode.INTERRUPTED

@@ -82,7 +82,8 @@ def see(identity: str, *needs: str, **rest: Any) -> Step:
 
 def gate(identity: str, *needs: str, **rest: Any) -> Step:
     """A go/no-go decision."""
-    fields = {name: rest.pop(name) for name in list(rest) if name in Step.__dataclass_fields__}
+    own = ("title", "phase", "chain", "on_error", "when", "lane", "service", "item")
+    fields = {name: rest.pop(name) for name in own if name in rest}
     return _step(identity, Gate(f"{identity}?", **rest), frozenset(needs), fields)
 
 
