@@ -16,10 +16,13 @@ from drctl.core import events as ev
 from drctl.core.clock import Clock
 from drctl.core.problem import DrctlError, ExitCode, Problem
 from drctl.core.run import Run
-from drctl.engine.chain import scan
+from drctl.engine.chain import scan, scan_readable
 
 BEAT = 5.0
 """Seconds between two signs of life of an engine."""
+
+LOCK = "engine.lock"
+"""The file in a run's directory that its engine holds; its time is the engine's last sign of life."""
 
 STALE = 30.0
 """Seconds without a sign of life after which a run may be taken over."""
@@ -116,17 +119,17 @@ class Home:
         )
         raise DrctlError(Problem(code="unknown-run", summary=summary, hint="drctl runs"))
 
-    def unfinished(self) -> Iterator[tuple[RunDirectory, Run]]:
-        """Return the runs that have not ended, oldest first, with their state."""
-        for directory in self.all():
-            run = directory.fold()
-            if run.started is not None and run.finished is None:
-                yield directory, run
-
     def refuse_conflict(self, services: frozenset[str], sites: frozenset[str]) -> None:
-        """Raise ``DrctlError`` (exit 5) when an unfinished run holds one of the services on these sites."""
-        for directory, run in self.unfinished():
-            held = _conflict(run, services, sites)
+        """Raise ``DrctlError`` (exit 5) when an unfinished run holds one of the services on these sites.
+
+        A damaged journal is read as far as it goes: a run of other services must not stand in the way.
+        """
+        for directory in self.all():
+            found = scan_readable(directory.journal)
+            run = Run.of(found.records)
+            held = set() if run.finished else _conflict(run, services, sites)
+            if held and found.broken is not None:
+                raise DrctlError(_damaged(directory, held, found.broken), exit_code=ExitCode.LOCKED)
             if held:
                 raise DrctlError(_locked(directory, run, held), exit_code=ExitCode.LOCKED)
 
@@ -150,38 +153,40 @@ def _locked(directory: RunDirectory, run: Run, held: set[str]) -> Problem:
     owner = f"{run.owner.owner} on {run.owner.host}" if run.owner else "nobody"
     alive = is_alive(directory)
     state = "running" if alive else f"stopped ({run.paused.why})" if run.paused else "interrupted"
-    hint = f"drctl status {directory.id}; " + (
-        f"drctl resume {directory.id}, or drctl abort {directory.id} --reason …"
-        if not alive
-        else "wait, or abort it"
-    )
+    abort = f"drctl abort {directory.id} --reason …"
+    way_on = f"wait, or {abort}" if alive else f"drctl resume {directory.id}, or {abort}"
     return Problem(
         code="locked",
         summary=f"run {directory.id} holds {', '.join(sorted(held))}: {state}, owner {owner}",
         detail="One run at a time per service and pair of sites.",
-        hint=hint,
+        hint=f"drctl status {directory.id}; {way_on}",
+    )
+
+
+def _damaged(directory: RunDirectory, held: set[str], broken: DrctlError) -> Problem:
+    return Problem(
+        code="locked",
+        summary=f"run {directory.id} may hold {', '.join(sorted(held))}: its journal is damaged",
+        detail=f"{broken}. Nobody can tell from it whether the run has ended.",
+        hint=f"If it has, move {directory.path} somewhere else.",
     )
 
 
 @contextmanager
-def claim(directory: RunDirectory, clock: Clock) -> Iterator[None]:
+def claim(directory: RunDirectory, clock: Clock) -> Iterator[bool]:
     """Own a run while its engine lives; raise ``DrctlError`` (exit 5) when another engine is alive.
 
-    The lock dies with its process. An engine that holds it but has given no sign of life for
-    ``STALE`` seconds (stopped, or on a host that sleeps) is taken over all the same: its next write
-    meets the new epoch and it stops.
+    The lock dies with its process. An engine that holds it but has given no sign of life for ``STALE``
+    seconds (stopped, or on a host that sleeps) is taken over all the same, and True is yielded: only a
+    new epoch in the journal keeps that one from going on when it wakes.
     """
-    path = directory.path / "engine.lock"
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fd, silent = _own(directory, clock)
     try:
-        if not _try_lock(fd) and clock.now().timestamp() - path.stat().st_mtime < STALE:
-            problem = _locked(directory, directory.fold(), {"itself"})
-            raise DrctlError(problem, exit_code=ExitCode.LOCKED)
         ended = threading.Event()
-        beat = threading.Thread(target=_beat, args=(path, clock, ended), name="heartbeat", daemon=True)
+        beat = threading.Thread(target=_beat, args=(fd, clock, ended), name="heartbeat", daemon=True)
         beat.start()
         try:
-            yield
+            yield silent
         finally:
             ended.set()
             beat.join()
@@ -191,14 +196,45 @@ def claim(directory: RunDirectory, clock: Clock) -> Iterator[None]:
 
 def is_alive(directory: RunDirectory) -> bool:
     """Say whether an engine is running this run on this host."""
-    try:
-        fd = os.open(directory.path / "engine.lock", os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        return not _try_lock(fd)
-    finally:
+    with _arbitrated(directory):
+        try:
+            fd = os.open(directory.path / LOCK, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            return not _try_lock(fd)
+        finally:
+            os.close(fd)
+
+
+def _own(directory: RunDirectory, clock: Clock) -> tuple[int, bool]:
+    """Lock the run; the lock of a silent engine is left to it, and a new one put in its place."""
+    with _arbitrated(directory):
+        fd = _open_lock(directory)
+        if _try_lock(fd):
+            _sign(fd, clock)
+            return fd, False
+        quiet = clock.now().timestamp() - os.fstat(fd).st_mtime
         os.close(fd)
+        if quiet >= STALE:
+            (directory.path / LOCK).unlink()
+            fd = _open_lock(directory)
+            _try_lock(fd)
+            _sign(fd, clock)
+            return fd, True
+    raise DrctlError(_locked(directory, directory.fold(), {"itself"}), exit_code=ExitCode.LOCKED)
+
+
+def _open_lock(directory: RunDirectory) -> int:
+    return os.open(directory.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+@contextmanager
+def _arbitrated(directory: RunDirectory) -> Iterator[None]:
+    """Let one process at a time look at a run's lock: a look would be taken for an engine."""
+    with (directory.path / "engine.look").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def taken_by(run: Run, user: str, host: str) -> ev.LockTaken:
@@ -215,9 +251,13 @@ def _try_lock(fd: int) -> bool:
     return True
 
 
-def _beat(path: Path, clock: Clock, ended: threading.Event) -> None:
-    while True:
-        with suppress(OSError):
-            path.touch()
-        if clock.sleep(BEAT, ended):
-            return
+def _sign(fd: int, clock: Clock) -> None:
+    """Give a sign of life, on the lock that is ours: after a takeover the path is another engine's."""
+    now = clock.now().timestamp()
+    with suppress(OSError):
+        os.utime(fd, (now, now))
+
+
+def _beat(fd: int, clock: Clock, ended: threading.Event) -> None:
+    while not clock.sleep(BEAT, ended):
+        _sign(fd, clock)

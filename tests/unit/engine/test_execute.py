@@ -103,14 +103,17 @@ def test_what_paused_a_run_is_named(stage):
 
 
 def test_stopping_lets_running_steps_end_and_starts_nothing(stage):
-    both = threading.Barrier(2)
+    together = threading.Barrier(2)
+    failure = threading.Event()
+    stage.watch.append(lambda event: event.type == "StepFailed" and failure.set())
 
     def fail(_):
-        both.wait(10)
+        together.wait(10)
         raise failed()
 
     def wait(_):
-        both.wait(10)
+        together.wait(10)
+        failure.wait(10)
 
     stage.world.script("apply", "a", fail)
     stage.world.script("apply", "b", wait)
