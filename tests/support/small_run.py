@@ -71,7 +71,8 @@ def use(identity: str, *needs: str, uses: str = "thing.set", on: str | None = "h
     given = Given(values)
     when = fields.get("when")
     extra = given.references | (when.references if when is not None else frozenset())
-    body = Use(uses, "probe" if uses == "thing.see" else "action", on, "north", given, given.references)
+    site = {"here": "north", "there": "south", "locked": "north"}.get(on or "")
+    body = Use(uses, "probe" if uses == "thing.see" else "action", on, site, given, given.references)
     return _step(identity, body, frozenset(needs) | extra, fields)
 
 
