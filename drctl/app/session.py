@@ -48,11 +48,12 @@ class Audience:
 
 @dataclass(frozen=True)
 class Session:
-    """A run's open journal with its fold."""
+    """A run's open journal with its fold; ``torn`` when its last line was not whole and was dropped."""
 
     context: Context
     directory: RunDirectory
     ledger: Ledger
+    torn: bool
 
 
 @contextmanager
@@ -61,7 +62,7 @@ def open_session(context: Context, directory: RunDirectory, case: Case) -> Itera
     file = context.journal_file(directory.journal, context.clock, case.secrets.redactor.tree)
     records = file.commit()
     with Journal(file) as journal:
-        yield Session(context, directory, Ledger(journal, records))
+        yield Session(context, directory, Ledger(journal, records), file.torn)
 
 
 def execute(

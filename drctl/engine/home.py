@@ -64,6 +64,16 @@ class RunDirectory:
         """Return the incident log."""
         return self.path / "incident.md"
 
+    def publish(self, draft: Path) -> None:
+        """Make a complete journal this run's, durably: from now on the run exists."""
+        draft.replace(self.journal)
+        for folder in (self.path, self.path.parent):
+            fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+
     def fold(self) -> Run:
         """Read the journal and fold it."""
         return Run.of(scan(self.journal).records)
