@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -26,7 +26,7 @@ from drctl.cli.options import (
     Runbook,
     Yes,
     has_terminal,
-    parse_instant,
+    parse_incident,
     require_reason,
 )  # fmt: skip
 from drctl.cli.plan import run_plan
@@ -84,17 +84,16 @@ def failover(
         return
     require_reason(yes=yes, reason=reason)
     context = system_context(home)
-    instants = {"impact": impact_at, "detected": detected_at, "declared": declared_at}
+    instants = (impact_at, detected_at, declared_at)
     wish = Wish(
         asked, plan, None if yes else _confirm, answers, Display(json_, plain, not no_color, has_terminal())
     )
     take_over(context, wish, _approval(context, reason, instants))
 
 
-def _approval(context: Context, reason: str, instants: Mapping[str, str | None]) -> Approval:
-    now = context.clock.now()
-    stated = {f"{name}_at": parse_instant(text, f"--{name}-at", now) for name, text in instants.items()}
-    return Approval("yes", context.actor, reason, **stated)
+def _approval(context: Context, reason: str, instants: Sequence[str | None]) -> Approval:
+    impact, detected, declared = parse_incident(instants, context.clock.now())
+    return Approval("yes", context.actor, reason, impact, detected, declared)
 
 
 @dataclass(frozen=True)

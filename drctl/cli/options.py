@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime, time
+from collections.abc import Sequence
+from datetime import UTC, datetime, time, timedelta
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 import typer
 
@@ -67,6 +69,10 @@ StepName: TypeAlias = Annotated[
 ]
 
 
+INCIDENT: Final = ("--impact-at", "--detected-at", "--declared-at")
+"""What people may know of an incident's beginning, in the order it happens."""
+
+
 def parse_parameters(given: list[str]) -> dict[str, str]:
     """Return ``-p KEY=VALUE`` texts as a mapping; raise ``DrctlError`` for one without ``=``."""
     pairs = [text.partition("=") for text in given]
@@ -77,25 +83,45 @@ def parse_parameters(given: list[str]) -> dict[str, str]:
 
 
 def parse_instant(text: str | None, option: str, now: datetime) -> datetime | None:
-    """Return an instant given as ISO 8601 or ``HH:MM`` (today, local time); raise ``DrctlError``."""
+    """Return an instant given as ISO 8601 or ``HH:MM`` (today, local time); raise ``DrctlError``.
+
+    What has not happened yet is refused: after midnight, 23:50 means yesterday, and that must be written.
+    """
     if text is None:
         return None
     local = now.astimezone()
     try:
         if text[2:3] == ":":
-            return datetime.combine(local.date(), time.fromisoformat(text), local.tzinfo).astimezone(UTC)
-        instant = datetime.fromisoformat(text)
+            instant = datetime.combine(local.date(), time.fromisoformat(text), local.tzinfo)
+        else:
+            instant = datetime.fromisoformat(text)
     except ValueError as error:
         hint = "Write 03:12 (today, local time) or 2026-01-31T03:12:00+01:00."
         raise DrctlError(
             Problem(code="instant", summary=f"{option} {text}: not a time", hint=hint)
         ) from error
-    return (instant if instant.tzinfo else instant.replace(tzinfo=local.tzinfo)).astimezone(UTC)
+    instant = (instant if instant.tzinfo else instant.replace(tzinfo=local.tzinfo)).astimezone(UTC)
+    if instant > now:
+        day_before = (instant - timedelta(days=1)).astimezone(local.tzinfo).isoformat(timespec="minutes")
+        summary = f"{option} {text}: that is still to come"
+        raise DrctlError(Problem(code="instant", summary=summary, hint=f"The day before is {day_before}."))
+    return instant
+
+
+def parse_incident(texts: Sequence[str | None], now: datetime) -> list[datetime | None]:
+    """Return the instants of ``INCIDENT``; raise ``DrctlError`` when one cannot have been before the next."""
+    instants = [parse_instant(text, option, now) for text, option in zip(texts, INCIDENT, strict=True)]
+    given = [(option, instant) for option, instant in zip(INCIDENT, instants, strict=True) if instant]
+    for (earlier, first), (later, second) in pairwise(given):
+        if first > second:
+            hint = "What happens is detected, and then declared."
+            raise DrctlError(Problem(code="instant", summary=f"{later} is before {earlier}", hint=hint))
+    return instants
 
 
 def require_reason(*, yes: bool, reason: str) -> None:
     """Raise ``DrctlError`` when ``--yes`` comes without a reason."""
-    if yes and not reason:
+    if yes and not reason.strip():
         raise DrctlError(
             Problem(
                 code="reason", summary="--yes needs --reason", hint="The journal keeps who went on and why."
