@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
+from pydantic import Field, JsonValue, ValidationError
 
 from drctl.core import events as ev
 from drctl.core.problem import DrctlError, ExitCode, Problem
@@ -37,6 +38,7 @@ class SavedPlan(ev.Data):
     mode: str
     runbook_digest: str
     inventory_digest: str
+    parameters: Mapping[str, JsonValue] = Field(default_factory=dict)
     made_at: datetime
     made_by: str
     steps: tuple[ev.StepPlanned, ...]
@@ -49,6 +51,7 @@ def save_plan(plan: Plan, path: Path, now: datetime, by: str) -> SavedPlan:
         mode=plan.inputs.mode,
         runbook_digest=plan.inputs.runbook_digest,
         inventory_digest=plan.inputs.inventory_digest,
+        parameters=plan.inputs.parameters,
         made_at=now,
         made_by=by,
         steps=tuple(planned.event() for planned in plan.steps),
@@ -74,14 +77,18 @@ def refuse_stale(saved: SavedPlan, plan: Plan) -> None:
     if saved.digest == plan.digest:
         return
     problems = [_moved(what) for what in _moved_inputs(saved, plan)]
+    problems += [
+        _moved(f"parameter {name}")
+        for name in sorted(saved.parameters.keys() | plan.inputs.parameters.keys())
+        if saved.parameters.get(name) != plan.inputs.parameters.get(name)
+    ]
     now = {planned.step.id: planned.event() for planned in plan.steps}
     before = {step.step: step for step in saved.steps}
     for identity in sorted(before.keys() | now.keys()):
         difference = _difference(before.get(identity), now.get(identity))
         if difference:
             problems.append(Problem(code="stale-plan", summary=difference, step=identity))
-    if problems:
-        raise DrctlError(*problems, exit_code=ExitCode.DRIFTED)
+    raise DrctlError(*(problems or [_moved("plan file")]), exit_code=ExitCode.DRIFTED)
 
 
 def _moved_inputs(saved: SavedPlan, plan: Plan) -> list[str]:
@@ -97,7 +104,7 @@ def _moved_inputs(saved: SavedPlan, plan: Plan) -> list[str]:
 def _moved(what: str) -> Problem:
     return Problem(
         code="stale-plan",
-        summary=f"the {what} is not the one the plan was made from",
+        summary=f"the {what} is not the one that was approved",
         hint="Make and approve a new plan: drctl plan … -o plan.json",
     )
 
@@ -109,4 +116,6 @@ def _difference(before: ev.StepPlanned | None, now: ev.StepPlanned | None) -> st
         return f"planned {before.verdict} ({before.summary}), now {now.verdict} ({now.summary})"
     if not same_change(before.change, now.change):
         return f"planned {describe(before.change)}, now {describe(now.change)}"
+    if before.needs != now.needs:
+        return f"planned after {', '.join(before.needs) or 'nothing'}, now after {', '.join(now.needs) or 'nothing'}"
     return ""

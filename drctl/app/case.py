@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -193,4 +193,22 @@ def refuse_blockers(plan: Plan) -> None:
     """Raise ``DrctlError`` (exit 3) when the plan found something that keeps the run from starting."""
     blockers = plan.blockers()
     if blockers:
-        raise DrctlError(*blockers, exit_code=ExitCode.BLOCKED)
+        raise DrctlError(*_said_once(blockers), exit_code=ExitCode.BLOCKED)
+
+
+def _said_once(problems: Sequence[Problem]) -> list[Problem]:
+    """Say once what several steps suffer from (an endpoint that does not answer), and where else."""
+    groups: dict[Problem, list[str]] = {}
+    for problem in problems:
+        groups.setdefault(replace(problem, step=None), []).append(problem.step or "")
+    return [
+        replace(problem, step=first, detail=_also(problem.detail, others))
+        for problem, (first, *others) in groups.items()
+    ]
+
+
+def _also(detail: str, others: Sequence[str]) -> str:
+    if not others:
+        return detail
+    named, more = ", ".join(others[:3]), f" and {len(others) - 3} more" if len(others) > 3 else ""
+    return f"{detail} The same at {named}{more}.".strip()

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from copy import deepcopy
 from dataclasses import dataclass
-from typing import Literal
 
 from drctl.app.context import Context
 from drctl.app.incident import write_incident
 from drctl.core import events as ev
-from drctl.core.problem import DrctlError, Problem
-from drctl.core.run import GOOD, Run, State, StepRun
+from drctl.core.events import Recorded
+from drctl.core.problem import DrctlError, ExitCode, Problem
+from drctl.core.run import ENDED, Run, State, StepRun
 from drctl.engine.chain import scan
-from drctl.engine.home import RunDirectory, is_alive
+from drctl.engine.decide import closing
+from drctl.engine.home import RunDirectory, claim, is_alive, taken_by
 from drctl.engine.journal import Entry, JournalFile
 from drctl.engine.people import Answer, answer_event
 
@@ -36,6 +38,7 @@ class Speaker:
     def answer(self, step: str, answer: Answer) -> Said:
         """Answer an open gate or manual step; the first valid answer wins."""
         with self._saying() as (file, run):
+            self._refuse_ended(run)
             record = self._step(run, step)
             question = record.gate or record.manual
             if record.state is not State.WAITING or question is None or record.decision is not None:
@@ -44,60 +47,105 @@ class Speaker:
                 event = answer_event(step, question, answer, self._context.actor, "answer")
             except ValueError as error:
                 raise self._refused(step, str(error)) from error
-            return self._say(file, event)
+            said = self._say(file, run, event)
+            heard = run.steps[step]
+            if heard.decision is None:
+                raise self._refused(step, "hears no more answers: its time is over, and it decides by itself")
+            if heard.decision != event:
+                raise self._refused(step, f"was {_standing(heard)}")
+            return said
 
     def note(self, note: ev.Note) -> Said:
         """Write a human fact; also after the end of a run."""
-        with self._saying() as (file, _):
-            return self._say(file, note)
+        with self._saying() as (file, run):
+            return self._say(file, run, note)
 
     def abort(self, reason: str) -> Said:
         """Ask for the end; a run whose engine is gone ends here and now."""
+        self._refuse_blank(reason)
         with self._saying() as (file, run):
             self._refuse_ended(run)
-            said = self._say(file, ev.AbortRequested(by=self._context.actor, reason=reason))
-            if not said.alive:
-                counts: dict[str, int] = {}
-                for record in run.steps.values():
-                    counts[record.state.value] = counts.get(record.state.value, 0) + 1
-                self._say(file, ev.RunFinished(outcome="aborted", exit=1, counts=counts))
-            return said
+            asked = ev.AbortRequested(by=self._context.actor, reason=reason)
+            with self._owning(file, run) as (alive, first):
+                if alive:
+                    return self._say(file, run, asked)
+                self._refuse_ended(run)
+                left = [
+                    _left_running(record) for record in run.steps.values() if record.state is State.RUNNING
+                ]
+                events = [*first, asked, *left]
+                return self._say(file, run, *events, self._closing(run, events), alive=False)
+
+    def _closing(self, run: Run, events: Sequence[ev.EventData]) -> ev.RunFinished:
+        """Return the last word of a run that ends with these events."""
+        ended = deepcopy(run)
+        for event in events:
+            ended.add(Recorded(0, self._context.clock.now(), self._context.actor, event))
+        steps = [i for i, r in run.steps.items() if r.planned is not None and not r.planned.precheck]
+        return closing(steps, ended, "aborted", ExitCode.FAILED)
 
     def skip(self, step: str, reason: str) -> Said:
         """Ask to go on without a step that failed, is in doubt, waits or has not begun."""
-        return self._steer(step, "skip", reason)
-
-    def retry(self, step: str, reason: str) -> Said:
-        """Ask to try a failed, doubtful or finished step again."""
-        return self._steer(step, "retry", reason)
-
-    def _steer(self, step: str, what: Literal["skip", "retry"], reason: str) -> Said:
+        self._refuse_blank(reason)
         with self._saying() as (file, run):
             self._refuse_ended(run)
             record = self._step(run, step)
-            by = self._context.actor
-            if what == "skip":
-                if record.state in {*GOOD, State.RUNNING, State.SKIPPED}:
-                    raise self._refused(step, f"cannot be skipped: it is {_standing(record)}")
-                return self._say(file, ev.SkipRequested(step=step, by=by, reason=reason))
-            if record.state not in {*GOOD, State.FAILED, State.INDETERMINATE}:
+            asked = ev.SkipRequested(step=step, by=self._context.actor, reason=reason)
+            if record.state is State.RUNNING:
+                with self._owning(file, run) as (alive, first):
+                    if not alive and record.state is State.RUNNING:
+                        return self._say(file, run, *first, _left_running(record), asked, alive=False)
+            if record.state in {*ENDED, State.RUNNING}:
+                raise self._refused(step, f"cannot be skipped: it is {_standing(record)}")
+            return self._say(file, run, asked)
+
+    def retry(self, step: str, reason: str) -> Said:
+        """Ask to try a failed, doubtful, skipped or finished step again."""
+        with self._saying() as (file, run):
+            self._refuse_ended(run)
+            record = self._step(run, step)
+            if not record.may_be_retried:
                 raise self._refused(step, f"cannot be retried: it is {_standing(record)}")
-            return self._say(file, ev.RetryRequested(step=step, by=by, reason=reason))
+            return self._say(file, run, ev.RetryRequested(step=step, by=self._context.actor, reason=reason))
 
     @contextmanager
     def _saying(self) -> Iterator[tuple[JournalFile, Run]]:
-        file = JournalFile(self._directory.journal, self._context.clock)
+        file = self._context.journal_file(self._directory.journal, self._context.clock)
         try:
-            yield file, Run.of(file.commit())
+            run = Run.of(file.commit())
+            if file.torn:
+                text = "The journal's last line was not written to its end; it was dropped."
+                self._say(file, run, ev.Note(text=text, by="drctl"))
+            yield file, run
         finally:
             file.close()
 
-    def _say(self, file: JournalFile, event: ev.EventData) -> Said:
-        file.commit([Entry(event, self._context.actor)])
-        alive = is_alive(self._directory)
+    @contextmanager
+    def _owning(self, file: JournalFile, run: Run) -> Iterator[tuple[bool, list[ev.EventData]]]:
+        """Own the run if no engine does; yield whether one is alive, and what must be said first.
+
+        The run is brought up to date: the engine may have ended in between.
+        """
+        with ExitStack() as stack:
+            try:
+                silent = stack.enter_context(claim(self._directory, self._context.clock))
+            except DrctlError:
+                yield True, []
+                return
+            for record in file.commit():
+                run.add(record)
+            yield False, [taken_by(run, self._context.user, self._context.host)] if silent else []
+
+    def _say(self, file: JournalFile, run: Run, *events: ev.EventData, alive: bool | None = None) -> Said:
+        """Journal in one batch, and fold it with what others said meanwhile."""
+        for record in file.commit([Entry(event, self._context.actor) for event in events]):
+            run.add(record)
+        if alive is None:
+            alive = is_alive(self._directory)
         if not alive:
             found = scan(self._directory.journal)
-            write_incident(self._directory.incident, found.records, found.head.digest)
+            with suppress(OSError):
+                write_incident(self._directory.incident, found.records, found.head.digest)
         return Said(self._directory, alive)
 
     def _step(self, run: Run, step: str) -> StepRun:
@@ -114,8 +162,15 @@ class Speaker:
                 Problem(code="run-ended", summary=summary, hint=f"drctl note {self._directory.id} TEXT")
             )
 
+    def _refuse_blank(self, reason: str) -> None:
+        if not reason.strip():
+            raise DrctlError(Problem(code="reason", summary="a reason is needed", hint="--reason '…'"))
+
     def _refused(self, step: str, why: str) -> DrctlError:
-        hint = f"drctl status {self._directory.id}"
+        alive = is_alive(self._directory)
+        hint = f"drctl status {self._directory.id}" + (
+            "" if alive else f", drctl resume {self._directory.id}"
+        )
         return DrctlError(Problem(code="refused", summary=f"{step} {why}", hint=hint, step=step))
 
 
@@ -123,3 +178,12 @@ def _standing(record: StepRun) -> str:
     if record.decision is not None and record.state is State.WAITING:
         return f"answered already by {record.decision.by}"
     return record.state.value
+
+
+def _left_running(record: StepRun) -> ev.StepIndeterminate:
+    problem = ev.ProblemData(
+        code="interrupted",
+        summary="its engine ended while it ran, and nobody has read reality since",
+        hint="Look at the target.",
+    )
+    return ev.StepIndeterminate(step=record.id, problem=problem)

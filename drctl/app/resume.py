@@ -7,21 +7,24 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from pathlib import Path
+from typing import Final, Literal
 
 from pydantic import JsonValue, TypeAdapter
 
 from drctl.app.aftermath import rebuild
-from drctl.app.case import Case, Files, Given, opened, parse_case, prepare, refuse_blockers
+from drctl.app.case import Case, Files, Given, opened, parse_case, refuse_blockers
 from drctl.app.context import Context
 from drctl.app.reprotect import rebuild_reprotect
 from drctl.app.session import Audience, Session, execute, open_session, watched
 from drctl.app.start import Ended
 from drctl.core import events as ev
+from drctl.core.events import Recorded
 from drctl.core.operation import Binder
 from drctl.core.problem import DrctlError, ExitCode, Problem
-from drctl.core.run import GOOD
+from drctl.core.run import ENDED, GOOD, Run
 from drctl.engine.home import RunDirectory, claim, taken_by
+from drctl.engine.ledger import Ledger
 from drctl.engine.plan import Plan, Planner
 from drctl.engine.reconcile import Reality, reconcile
 from drctl.engine.step import Mode, StepId
@@ -46,9 +49,14 @@ class Edits:
 
 @dataclass(frozen=True)
 class Resumption:
-    """A run about to go on. ``consent`` lists what a person must agree to first."""
+    """A run about to go on. ``consent`` lists what a person must agree to first.
+
+    Until ``go_on`` nothing is journaled: who does not agree leaves the run as it was found.
+    """
 
     session: Session
+    taken: ev.LockTaken
+    run: Run
     case: Case
     binder: Binder
     reality: Reality
@@ -90,17 +98,33 @@ def resuming(context: Context, reference: str, *, accept_changes: bool) -> Itera
         )
     case = _case(context, directory, started, edits)
     with (
-        claim(directory, context.clock),
+        claim(directory, context.clock) as silent,
         open_session(context, directory, case) as session,
         opened(case, context) as binder,
     ):
         ledger = session.ledger
-        drifts = {i: step.drift.seen for i, step in ledger.run.steps.items() if step.drift is not None}
-        ledger.append(taken_by(ledger.run, context.user, context.host), actor=context.actor)
-        ledger.journal.take(ledger.run.epoch)
-        reality = reconcile(case.expansion.steps, ledger.run, binder)
-        plan = prepare(case, binder, _known(session)) if drifts or edits.diff else None
-        yield Resumption(session, case, binder, reality, edits, drifts, plan)
+        taken = taken_by(ledger.run, context.user, context.host)
+        if silent:  # the engine before may wake while reality is read
+            ledger.append(taken, actor=context.actor)
+            ledger.journal.take(taken.epoch)
+        run = _as_taken(context, ledger, taken)
+        drifts = {i: step.drift.seen for i, step in run.steps.items() if step.drift is not None}
+        reality = reconcile(case.expansion.steps, run, binder)
+        plan = _replan(case, run, binder) if drifts or edits.diff else None
+        yield Resumption(session, taken, run, case, binder, reality, edits, drifts, plan)
+
+
+def _as_taken(context: Context, ledger: Ledger, taken: ev.LockTaken) -> Run:
+    """Return the run as the new engine will see it."""
+    record = Recorded(ledger.journal.head.seq, context.clock.now(), context.actor, taken)
+    return Run.of([*ledger.records, record])
+
+
+def _replan(case: Case, run: Run, binder: Binder) -> Plan:
+    """Plan what is left; what has ended, well or not, is no longer held to anything."""
+    planned = Planner(binder, case.graph, case.expansion.steps, _known(run)).plan()
+    left = tuple(one for one in planned if one.step.id not in run.steps or not run.steps[one.step.id].settled)
+    return Plan(case.inputs, left)
 
 
 def _case(context: Context, directory: RunDirectory, started: ev.RunStarted, edits: Edits) -> Case:
@@ -123,25 +147,28 @@ def go_on(resumption: Resumption, by: str, reason: str, audience: Audience) -> E
     session, case = resumption.session, resumption.case
     if resumption.replanned is not None:
         refuse_blockers(resumption.replanned)
-    if resumption.edits.diff:
-        session.directory.runbook.write_text(resumption.edits.texts[0])
-        session.directory.inventory.write_text(resumption.edits.texts[1])
-    events = [_resumed(resumption, by, reason), *_replanned_events(resumption)]
+    ledger = session.ledger
+    events: list[ev.EventData] = [] if ledger.run.epoch == resumption.taken.epoch else [resumption.taken]
+    events += [_resumed(resumption, by, reason), *_replanned_events(resumption, by)]
     events += [
         ev.RetryRequested(step=step, by=by, reason=reason or "reality differs")
         for step in resumption.reality.undone
     ]
-    foreseen = Planner(resumption.binder, case.graph, case.expansion.steps, _known(session)).foresee()
+    foreseen = Planner(resumption.binder, case.graph, case.expansion.steps, _known(resumption.run)).foresee()
     with watched(session, audience):
-        session.ledger.append(*events, actor=by)
+        ledger.append(*events, actor=by)
+        ledger.journal.take(resumption.taken.epoch)
+        if resumption.edits.diff:  # agreed to and journaled: now the copies may follow
+            _replace(session.directory.runbook, resumption.edits.texts[0])
+            _replace(session.directory.inventory, resumption.edits.texts[1])
         code = execute(session, case, resumption.binder, audience, resumption.reality.touched, foreseen)
     return Ended(session.directory, code)
 
 
-def decline(resumption: Resumption, by: str) -> None:
-    """Leave the run as it was found."""
-    event = ev.RunPaused(why="interrupted", summary=f"{by} declined to go on", exit=ExitCode.INTERRUPTED)
-    resumption.session.ledger.append(event, actor=by)
+def _replace(path: Path, text: str) -> None:
+    draft = path.with_suffix(".new")
+    draft.write_text(text)
+    draft.replace(path)
 
 
 def compare_files(directory: RunDirectory) -> Edits:
@@ -162,8 +189,8 @@ def compare_files(directory: RunDirectory) -> Edits:
     return Edits("\n".join(diffs), (texts[0], texts[1]))
 
 
-def _known(session: Session) -> Mapping[StepId, Mapping[str, JsonValue]]:
-    return {i: step.outputs for i, step in session.ledger.run.steps.items() if step.state in GOOD}
+def _known(run: Run) -> Mapping[StepId, Mapping[str, JsonValue]]:
+    return {i: step.outputs for i, step in run.steps.items() if step.state in GOOD}
 
 
 def _resumed(resumption: Resumption, by: str, reason: str) -> ev.RunResumed:
@@ -176,19 +203,31 @@ def _resumed(resumption: Resumption, by: str, reason: str) -> ev.RunResumed:
         accepted_changes=edits.diff,
         runbook_digest=digests[0],
         inventory_digest=digests[1],
+        torn_tail=resumption.session.torn,
         plan_digest=plan.digest if plan is not None else "",
     )
 
 
-def _replanned_events(resumption: Resumption) -> list[ev.EventData]:
+def _replanned_events(resumption: Resumption, by: str) -> list[ev.EventData]:
+    """Return the new plan of what is left, and what an edited runbook has no more use for."""
     if resumption.replanned is None:
         return []
-    steps = resumption.session.ledger.run.steps
-    return [
-        planned.event()
-        for planned in resumption.replanned.steps
-        if planned.step.id not in steps or steps[planned.step.id].state not in GOOD
+    expansion, steps = resumption.case.expansion, resumption.run.steps
+    events: list[ev.EventData] = [planned.event() for planned in resumption.replanned.steps]
+    events += [
+        ev.StepSkipped(step=identity, reason=reason, cause="condition")
+        for identity, reason in expansion.skipped
+        if identity not in steps or steps[identity].state not in ENDED
     ]
+    kept = {step.id for step in expansion.steps} | {identity for identity, _ in expansion.skipped}
+    for identity, record in steps.items():
+        check = record.planned is None or record.planned.precheck
+        if identity not in kept and not check and record.state not in ENDED:
+            tried = record.attempts > 0 or record.problem is not None
+            cause: Literal["person", "condition"] = "person" if tried else "condition"
+            reason = "no longer in the runbook"
+            events.append(ev.StepSkipped(step=identity, reason=reason, cause=cause, by=by))
+    return events
 
 
 def _refuse_ended(directory: RunDirectory, finished: ev.RunFinished | None) -> None:

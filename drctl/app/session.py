@@ -16,7 +16,7 @@ from drctl.core.action import ObjectRef
 from drctl.core.events import Recorded
 from drctl.core.operation import Binder
 from drctl.core.problem import DrctlError, ExitCode, Problem
-from drctl.engine.control import Surroundings
+from drctl.engine.control import Surroundings, Touched
 from drctl.engine.execute import Engine, Stop
 from drctl.engine.home import RunDirectory
 from drctl.engine.journal import Fenced, Journal
@@ -48,11 +48,12 @@ class Audience:
 
 @dataclass(frozen=True)
 class Session:
-    """A run's open journal with its fold."""
+    """A run's open journal with its fold; ``torn`` when its last line was not whole and was dropped."""
 
     context: Context
     directory: RunDirectory
     ledger: Ledger
+    torn: bool
 
 
 @contextmanager
@@ -61,7 +62,7 @@ def open_session(context: Context, directory: RunDirectory, case: Case) -> Itera
     file = context.journal_file(directory.journal, context.clock, case.secrets.redactor.tree)
     records = file.commit()
     with Journal(file) as journal:
-        yield Session(context, directory, Ledger(journal, records))
+        yield Session(context, directory, Ledger(journal, records), file.torn)
 
 
 def execute(
@@ -75,7 +76,8 @@ def execute(
     """Run the engine until it ends or pauses; raise ``DrctlError`` (exit 5) after a takeover."""
     context = session.context
     journal, identity = session.ledger.journal, session.directory.id
-    around = Surroundings(binder, journal, context.clock, identity, audience.stop.let_go)
+    let_go = audience.stop.let_go
+    around = Surroundings(binder, journal, context.clock, identity, let_go, Touched(touched))
     engine = Engine(
         case.expansion.steps,
         session.ledger,
@@ -83,7 +85,6 @@ def execute(
         people=audience.people,
         limits=case.limits,
         stop=audience.stop,
-        touched=touched,
         foreseen=foreseen,
     )
     try:

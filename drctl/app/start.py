@@ -17,6 +17,7 @@ from drctl.core.operation import Binder
 from drctl.core.problem import ExitCode
 from drctl.core.run import Run
 from drctl.engine.home import RunDirectory, claim, taken_by
+from drctl.engine.journal import Entry
 from drctl.engine.plan import Checked, Plan, Planner
 from drctl.engine.step import Step, Use
 from drctl.inventory.model import ServiceBody
@@ -59,9 +60,12 @@ def _create(context: Context, case: Case, files: Files, plan: Plan, approval: Ap
         directory.inventory.write_text(case.inventory.text)
         directory.write_origins(files.runbook, files.inventory)
         save_plan(plan, directory.plan, context.clock.now(), context.actor)
-        with open_session(context, directory, case) as session:
-            events = first_events(context, case, plan, approval, directory.id)
-            session.ledger.append(*events, actor=context.actor)
+        draft = directory.journal.with_suffix(".new")
+        file = context.journal_file(draft, context.clock, case.secrets.redactor.tree)
+        events = first_events(context, case, plan, approval, directory.id)
+        file.commit([Entry(event, context.actor) for event in events])
+        file.close()
+        directory.publish(draft)
     return directory
 
 

@@ -79,9 +79,9 @@ def failover(
         return
     require_reason(yes=yes, reason=reason)
     context = system_context(home)
-    instants = {"impact": impact_at, "detected": detected_at, "declared": declared_at}
     display = Display(json_, plain, not no_color, has_terminal())
     confirm = None if yes else confirming("Type {target} to fail over to {title}")
     case = load(context, asked, quiet=json_)
     wish = Wish(confirm, display, plan, answers)
-    launch(context, case, asked.files, wish, approval_of(context, reason, instants))
+    approval = approval_of(context, reason, (impact_at, detected_at, declared_at))
+    launch(context, case, asked.files, wish, approval)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 import typer
 
@@ -87,6 +88,10 @@ StepName: TypeAlias = Annotated[
 ]
 
 
+INCIDENT: Final = ("--impact-at", "--detected-at", "--declared-at")
+"""What people may know of an incident's beginning, in the order it happens."""
+
+
 def parse_parameters(given: list[str]) -> dict[str, str]:
     """Return ``-p KEY=VALUE`` texts as a mapping; raise ``DrctlError`` for one without ``=``."""
     pairs = [text.partition("=") for text in given]
@@ -112,32 +117,60 @@ def parse_points(given: Sequence[str], now: datetime) -> dict[str, str]:
 def _point(text: str, now: datetime) -> str:
     """Return a time as ISO 8601 in UTC; what is none is a snapshot's name."""
     try:
-        instant = parse_instant(text, "--recovery-point", now)
-    except DrctlError:
+        instant = _read_instant(text, now)
+    except ValueError:
         return text
-    return instant.isoformat() if instant else text
+    return _refuse_future(instant, f"--recovery-point {text}", now).isoformat()
 
 
 def parse_instant(text: str | None, option: str, now: datetime) -> datetime | None:
-    """Return an instant given as ISO 8601 or ``HH:MM`` (today, local time); raise ``DrctlError``."""
+    """Return an instant given as ISO 8601 or ``HH:MM`` (today, local time); raise ``DrctlError``.
+
+    What has not happened yet is refused: after midnight, 23:50 means yesterday, and that must be written.
+    """
     if text is None:
         return None
-    local = now.astimezone()
     try:
-        if text[2:3] == ":":
-            return datetime.combine(local.date(), time.fromisoformat(text), local.tzinfo).astimezone(UTC)
-        instant = datetime.fromisoformat(text)
+        instant = _read_instant(text, now)
     except ValueError as error:
         hint = "Write 03:12 (today, local time) or 2026-01-31T03:12:00+01:00."
         raise DrctlError(
             Problem(code="instant", summary=f"{option} {text}: not a time", hint=hint)
         ) from error
+    return _refuse_future(instant, f"{option} {text}", now)
+
+
+def _read_instant(text: str, now: datetime) -> datetime:
+    """Return what a text says, in UTC; raise ``ValueError`` when it is no time."""
+    local = now.astimezone()
+    if text[2:3] == ":":
+        return datetime.combine(local.date(), time.fromisoformat(text), local.tzinfo).astimezone(UTC)
+    instant = datetime.fromisoformat(text)
     return (instant if instant.tzinfo else instant.replace(tzinfo=local.tzinfo)).astimezone(UTC)
+
+
+def _refuse_future(instant: datetime, given: str, now: datetime) -> datetime:
+    if instant <= now:
+        return instant
+    day_before = (instant - timedelta(days=1)).astimezone().isoformat(timespec="minutes")
+    summary, hint = f"{given}: that is still to come", f"The day before is {day_before}."
+    raise DrctlError(Problem(code="instant", summary=summary, hint=hint))
+
+
+def parse_incident(texts: Sequence[str | None], now: datetime) -> list[datetime | None]:
+    """Return the instants of ``INCIDENT``; raise ``DrctlError`` when one cannot have been before the next."""
+    instants = [parse_instant(text, option, now) for text, option in zip(texts, INCIDENT, strict=True)]
+    given = [(option, instant) for option, instant in zip(INCIDENT, instants, strict=True) if instant]
+    for (earlier, first), (later, second) in pairwise(given):
+        if first > second:
+            hint = "What happens is detected, and then declared."
+            raise DrctlError(Problem(code="instant", summary=f"{later} is before {earlier}", hint=hint))
+    return instants
 
 
 def require_reason(*, yes: bool, reason: str) -> None:
     """Raise ``DrctlError`` when ``--yes`` comes without a reason."""
-    if yes and not reason:
+    if yes and not reason.strip():
         raise DrctlError(
             Problem(
                 code="reason", summary="--yes needs --reason", hint="The journal keeps who went on and why."

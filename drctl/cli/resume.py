@@ -9,7 +9,7 @@ import typer
 
 from drctl.app.answers import prepared_answers
 from drctl.app.context import system_context
-from drctl.app.resume import Resumption, decline, go_on, resuming
+from drctl.app.resume import Resumption, go_on, resuming
 from drctl.cli.options import (
     AnswersFile,
     Home,
@@ -68,16 +68,18 @@ def continue_run(
     context = system_context(home)
     typer.echo(f"Reading reality before going on with {run}…", err=True)
     with resuming(context, run, accept_changes=accept_changes) as resumption:
+        if resumption.session.torn:
+            typer.echo("  The journal's last line was not written to its end; it was dropped.", err=True)
         for line in reconciled_lines(resumption.reality.table):
             typer.echo(line, err=True)
         prepared = prepared_answers(answers, resumption.case.expansion)
-        _agree(resumption, context.actor, yes=yes)
+        _agree(resumption, yes=yes)
         with audience(context, display, prepared) as watching:
             ended = go_on(resumption, context.actor, reason, watching)
     conclude(ended, as_json=display.as_json)
 
 
-def _agree(resumption: Resumption, by: str, *, yes: bool) -> None:
+def _agree(resumption: Resumption, *, yes: bool) -> None:
     """Ask a person about what was not approved; raise ``DrctlError`` (exit 6) when nobody agrees."""
     asked = resumption.consent
     if not asked or yes:
@@ -86,7 +88,6 @@ def _agree(resumption: Resumption, by: str, *, yes: bool) -> None:
         typer.echo(f"  {line}", err=True)
     if has_terminal() and typer.confirm("Go on?", err=True):
         return
-    decline(resumption, by)
     hint = f"drctl resume {resumption.session.directory.id} --yes --reason '…'"
     problem = Problem(
         code="consent", summary="going on needs a person's consent", detail="; ".join(asked), hint=hint

@@ -21,6 +21,7 @@ from drctl.console.board import Life
 from drctl.console.closing import Closing, closing_lines
 from drctl.console.live import LiveView, can_move_cursor
 from drctl.console.plain import JsonView, PlainView
+from drctl.core.action import Interrupted
 from drctl.core.events import EventData
 from drctl.core.problem import ExitCode
 from drctl.engine.chain import scan
@@ -105,8 +106,8 @@ def live_view(
 
 
 def _say(journal: Journal, by: str, event: EventData) -> None:
-    """Journal what was typed; after a takeover it is the other engine's terminal that counts."""
-    with suppress(Fenced):
+    """Journal what was typed; after a takeover, or once the run was let go, it is too late."""
+    with suppress(Fenced, Interrupted):
         journal.append(event, actor=by)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import typer
 
@@ -15,13 +16,16 @@ from drctl.app.case import Case, Files, opened, prepare, refuse_blockers
 from drctl.app.context import Context
 from drctl.app.precedence import refuse_conflict
 from drctl.app.start import Ended, incident_of, start
-from drctl.cli.options import has_terminal, parse_instant
+from drctl.cli.options import INCIDENT, has_terminal, parse_incident
 from drctl.cli.planning import announce, show, view
 from drctl.cli.running import Display, audience, conclude
 from drctl.console.plan import PlanView
 from drctl.core.operation import Binder
 from drctl.core.problem import DrctlError, ExitCode, Problem
 from drctl.engine.plan import Plan
+
+
+NOT_STATED: Final = (None,) * len(INCIDENT)
 
 
 @dataclass(frozen=True)
@@ -36,13 +40,10 @@ class Wish:
     """Refuses a plan for reasons of its own, after it was shown."""
 
 
-def approval_of(context: Context, reason: str, instants: Mapping[str, str | None] | None = None) -> Approval:
-    """Return the approval that ``--yes`` stands for; instants are texts by the name of their clock."""
-    now = context.clock.now()
-    stated = {
-        f"{name}_at": parse_instant(text, f"--{name}-at", now) for name, text in (instants or {}).items()
-    }
-    return Approval("yes", context.actor, reason, **stated)
+def approval_of(context: Context, reason: str, instants: Sequence[str | None] = NOT_STATED) -> Approval:
+    """Return the approval that ``--yes`` stands for; ``instants`` are the texts given for ``INCIDENT``."""
+    impact, detected, declared = parse_incident(instants, context.clock.now())
+    return Approval("yes", context.actor, reason, impact, detected, declared)
 
 
 @contextmanager

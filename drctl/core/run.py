@@ -181,7 +181,8 @@ def _fold_step(run: Run, step: StepRun, record: Recorded) -> None:
             step.planned = event
         case ev.StepStarted():
             step.state, step.change, step.undo = State.RUNNING, event.change, event.undo
-            step.attempts, step.handle, step.objects = event.attempt, None, event.objects
+            step.attempts, step.handle, step.ended = event.attempt, None, None
+            step.objects = event.objects
             step.started = step.started or at
         case ev.StepHandle():
             step.handle = event

@@ -30,12 +30,14 @@ class Head:
 class Scan:
     """A journal read from its start. ``torn`` is the number of bytes after the last newline.
 
-    ``records`` holds the events this version knows; ``head`` counts every line.
+    ``records`` holds the events this version knows; ``head`` counts every line. ``broken`` says why reading
+    ended before the end.
     """
 
     records: tuple[Recorded, ...]
     head: Head
     torn: int
+    broken: DrctlError | None = None
 
 
 def digest(line: bytes) -> str:
@@ -74,26 +76,49 @@ def decode(raw: bytes, head: Head, place: Source) -> tuple[Recorded | None, Head
 
 
 def scan_bytes(content: bytes, path: Path, start: Head = Head()) -> Scan:
-    """Read the lines that follow ``start``; a last line without newline is torn, not broken."""
-    records: list[Recorded] = []
-    head = start
-    for raw, complete in _split(content):
-        if not complete:
-            return Scan(tuple(records), head, len(raw))
-        record, head = decode(raw, head, Source(str(path), head.seq + 1, 1))
-        if record is not None:
-            records.append(record)
-    return Scan(tuple(records), head, 0)
+    """Read the lines that follow ``start``; a last line without newline is torn, not broken.
+
+    Raises:
+        DrctlError: a line is broken; its number is named.
+    """
+    return _whole(_read_on(content, path, start))
 
 
 def scan(path: Path) -> Scan:
-    """Read and check a whole journal; raise ``DrctlError`` where it is broken or absent."""
+    """Read and check a whole journal; raise ``DrctlError`` where it is broken or cannot be read."""
+    return _whole(scan_readable(path))
+
+
+def scan_readable(path: Path) -> Scan:
+    """Read a journal up to its first broken line; raise ``DrctlError`` when it cannot be read at all."""
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
         problem = Problem(code="no-journal", summary=f"there is no journal at {path}", hint="drctl runs")
         raise DrctlError(problem) from error
-    return scan_bytes(content, path)
+    except OSError as error:
+        raise DrctlError(Problem(code="no-journal", summary=f"{path}: {error.strerror or error}")) from error
+    return _read_on(content, path, Head())
+
+
+def _whole(found: Scan) -> Scan:
+    if found.broken is not None:
+        raise found.broken
+    return found
+
+
+def _read_on(content: bytes, path: Path, head: Head) -> Scan:
+    records: list[Recorded] = []
+    for raw, complete in _split(content):
+        if not complete:
+            return Scan(tuple(records), head, len(raw))
+        try:
+            record, head = decode(raw, head, Source(str(path), head.seq + 1, 1))
+        except DrctlError as error:
+            return Scan(tuple(records), head, 0, error)
+        if record is not None:
+            records.append(record)
+    return Scan(tuple(records), head, 0)
 
 
 def _split(content: bytes) -> Iterator[tuple[bytes, bool]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from drctl.core import events as ev
@@ -22,6 +23,27 @@ class Log(Protocol):
         ...
 
 
+class Touched:
+    """The objects this run has begun to change: they are not held to the plan any more.
+
+    Steps side by side may share an object, so it counts from the moment a step begins, not from its end.
+    """
+
+    def __init__(self, objects: Iterable[ObjectRef] = ()) -> None:
+        self._objects = set(objects)
+        self._lock = threading.Lock()
+
+    def add(self, objects: Iterable[ObjectRef]) -> None:
+        """Remember objects that are about to change."""
+        with self._lock:
+            self._objects.update(objects)
+
+    def holds_any(self, objects: frozenset[ObjectRef]) -> bool:
+        """Say whether one of these was touched."""
+        with self._lock:
+            return not self._objects.isdisjoint(objects)
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """What every worker of a run shares. ``let_go`` is set when steps must be left as they are."""
@@ -31,20 +53,19 @@ class Surroundings:
     clock: Clock
     run_id: str
     let_go: threading.Event
+    touched: Touched = field(default_factory=Touched)
 
 
 @dataclass(frozen=True)
 class Assignment:
     """A step to do, and what the run knows at its start.
 
-    ``touched`` are the objects earlier steps of this run changed: they are not held to the plan.
     ``unexercised`` are the steps a drill left out: what needs their outputs is left out, too.
     """
 
     step: Step
     record: StepRun
     outputs: Outputs
-    touched: frozenset[ObjectRef]
     unexercised: frozenset[StepId] = frozenset()
 
 

@@ -16,10 +16,13 @@ from drctl.core import events as ev
 from drctl.core.clock import Clock
 from drctl.core.problem import DrctlError, ExitCode, Problem
 from drctl.core.run import Run
-from drctl.engine.chain import scan
+from drctl.engine.chain import scan, scan_readable
 
 BEAT = 5.0
 """Seconds between two signs of life of an engine."""
+
+LOCK = "engine.lock"
+"""The file in a run's directory that its engine holds; its time is the engine's last sign of life."""
 
 STALE = 30.0
 """Seconds without a sign of life after which a run may be taken over."""
@@ -60,6 +63,16 @@ class RunDirectory:
     def incident(self) -> Path:
         """Return the incident log."""
         return self.path / "incident.md"
+
+    def publish(self, draft: Path) -> None:
+        """Make a complete journal this run's, durably: from now on the run exists."""
+        draft.replace(self.journal)
+        for folder in (self.path, self.path.parent):
+            fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
 
     def fold(self) -> Run:
         """Read the journal and fold it."""
@@ -118,10 +131,7 @@ class Home:
 
     def unfinished(self) -> Iterator[tuple[RunDirectory, Run]]:
         """Return the runs that have not ended, oldest first, with their state."""
-        for directory in self.all():
-            run = directory.fold()
-            if run.started is not None and run.finished is None:
-                yield directory, run
+        return ((directory, run) for directory, run, _ in self._unfinished())
 
     def conflicts(
         self, services: frozenset[str], sites: frozenset[str]
@@ -136,10 +146,20 @@ class Home:
         yields: Callable[[RunDirectory, Run], bool] = lambda *_: False,
     ) -> None:
         """Raise ``DrctlError`` (exit 5) when an unfinished run that does not give way holds a service."""
-        for directory, run in self.conflicts(services, sites):
-            if not yields(directory, run):
-                held = _conflict(run, services, sites)
+        for directory, run, broken in self._unfinished():
+            held = _conflict(run, services, sites)
+            if held and broken is not None:
+                raise DrctlError(_damaged(directory, held, broken), exit_code=ExitCode.LOCKED)
+            if held and not yields(directory, run):
                 raise DrctlError(_locked(directory, run, held), exit_code=ExitCode.LOCKED)
+
+    def _unfinished(self) -> Iterator[tuple[RunDirectory, Run, DrctlError | None]]:
+        """A damaged journal is read as far as it goes: a run of other services must not stand in the way."""
+        for directory in self.all():
+            found = scan_readable(directory.journal)
+            run = Run.of(found.records)
+            if run.started is not None and run.finished is None:
+                yield directory, run, found.broken
 
     @contextmanager
     def starting(self) -> Iterator[None]:
@@ -161,38 +181,40 @@ def _locked(directory: RunDirectory, run: Run, held: set[str]) -> Problem:
     owner = f"{run.owner.owner} on {run.owner.host}" if run.owner else "nobody"
     alive = is_alive(directory)
     state = "running" if alive else f"stopped ({run.paused.why})" if run.paused else "interrupted"
-    hint = f"drctl status {directory.id}; " + (
-        f"drctl resume {directory.id}, or drctl abort {directory.id} --reason …"
-        if not alive
-        else "wait, or abort it"
-    )
+    abort = f"drctl abort {directory.id} --reason …"
+    way_on = f"wait, or {abort}" if alive else f"drctl resume {directory.id}, or {abort}"
     return Problem(
         code="locked",
         summary=f"run {directory.id} holds {', '.join(sorted(held))}: {state}, owner {owner}",
         detail="One run at a time per service and pair of sites.",
-        hint=hint,
+        hint=f"drctl status {directory.id}; {way_on}",
+    )
+
+
+def _damaged(directory: RunDirectory, held: set[str], broken: DrctlError) -> Problem:
+    return Problem(
+        code="locked",
+        summary=f"run {directory.id} may hold {', '.join(sorted(held))}: its journal is damaged",
+        detail=f"{broken}. Nobody can tell from it whether the run has ended.",
+        hint=f"If it has, move {directory.path} somewhere else.",
     )
 
 
 @contextmanager
-def claim(directory: RunDirectory, clock: Clock) -> Iterator[None]:
+def claim(directory: RunDirectory, clock: Clock) -> Iterator[bool]:
     """Own a run while its engine lives; raise ``DrctlError`` (exit 5) when another engine is alive.
 
-    The lock dies with its process. An engine that holds it but has given no sign of life for
-    ``STALE`` seconds (stopped, or on a host that sleeps) is taken over all the same: its next write
-    meets the new epoch and it stops.
+    The lock dies with its process. An engine that holds it but has given no sign of life for ``STALE``
+    seconds (stopped, or on a host that sleeps) is taken over all the same, and True is yielded: only a
+    new epoch in the journal keeps that one from going on when it wakes.
     """
-    path = directory.path / "engine.lock"
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fd, silent = _own(directory, clock)
     try:
-        if not _lock_patiently(fd, clock) and clock.now().timestamp() - path.stat().st_mtime < STALE:
-            problem = _locked(directory, directory.fold(), {"itself"})
-            raise DrctlError(problem, exit_code=ExitCode.LOCKED)
         ended = threading.Event()
-        beat = threading.Thread(target=_beat, args=(path, clock, ended), name="heartbeat", daemon=True)
+        beat = threading.Thread(target=_beat, args=(fd, clock, ended), name="heartbeat", daemon=True)
         beat.start()
         try:
-            yield
+            yield silent
         finally:
             ended.set()
             beat.join()
@@ -202,29 +224,51 @@ def claim(directory: RunDirectory, clock: Clock) -> Iterator[None]:
 
 def is_alive(directory: RunDirectory) -> bool:
     """Say whether an engine is running this run on this host."""
-    try:
-        fd = os.open(directory.path / "engine.lock", os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        return not _try_lock(fd)
-    finally:
+    with _arbitrated(directory):
+        try:
+            fd = os.open(directory.path / LOCK, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            return not _try_lock(fd)
+        finally:
+            os.close(fd)
+
+
+def _own(directory: RunDirectory, clock: Clock) -> tuple[int, bool]:
+    """Lock the run; the lock of a silent engine is left to it, and a new one put in its place."""
+    with _arbitrated(directory):
+        fd = _open_lock(directory)
+        if _try_lock(fd):
+            _sign(fd, clock)
+            return fd, False
+        quiet = clock.now().timestamp() - os.fstat(fd).st_mtime
         os.close(fd)
+        if quiet >= STALE:
+            (directory.path / LOCK).unlink()
+            fd = _open_lock(directory)
+            _try_lock(fd)
+            _sign(fd, clock)
+            return fd, True
+    raise DrctlError(_locked(directory, directory.fold(), {"itself"}), exit_code=ExitCode.LOCKED)
+
+
+def _open_lock(directory: RunDirectory) -> int:
+    return os.open(directory.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+@contextmanager
+def _arbitrated(directory: RunDirectory) -> Iterator[None]:
+    """Let one process at a time look at a run's lock: a look would be taken for an engine."""
+    with (directory.path / "engine.look").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def taken_by(run: Run, user: str, host: str) -> ev.LockTaken:
     """Return the event by which this process takes a run: one epoch after the last."""
     previous = f"{run.owner.owner} on {run.owner.host}, pid {run.owner.pid}" if run.owner else ""
     return ev.LockTaken(epoch=run.epoch + 1, owner=user, host=host, pid=os.getpid(), took_over_from=previous)
-
-
-def _lock_patiently(fd: int, clock: Clock) -> bool:
-    """Lock; another command that only asks whether an engine is alive holds the lock for an instant."""
-    for _ in range(5):
-        if _try_lock(fd):
-            return True
-        clock.sleep(0.05)
-    return False
 
 
 def _try_lock(fd: int) -> bool:
@@ -235,9 +279,13 @@ def _try_lock(fd: int) -> bool:
     return True
 
 
-def _beat(path: Path, clock: Clock, ended: threading.Event) -> None:
-    while True:
-        with suppress(OSError):
-            path.touch()
-        if clock.sleep(BEAT, ended):
-            return
+def _sign(fd: int, clock: Clock) -> None:
+    """Give a sign of life, on the lock that is ours: after a takeover the path is another engine's."""
+    now = clock.now().timestamp()
+    with suppress(OSError):
+        os.utime(fd, (now, now))
+
+
+def _beat(fd: int, clock: Clock, ended: threading.Event) -> None:
+    while not clock.sleep(BEAT, ended):
+        _sign(fd, clock)

@@ -119,7 +119,11 @@ class JournalFile:
             now = self._clock.now()
             at = now.replace(microsecond=now.microsecond // 1000 * 1000)  # as the file keeps it
             event, data = redacted(entry.event, self._redact)
-            raw = encode(head, at, entry.actor, event.type, data)
+            try:
+                raw = encode(head, at, entry.actor, event.type, data)
+            except UnicodeEncodeError:  # bytes that are no text: typed in another encoding, or from a target
+                event, data = redacted(event, spellable)
+                raw = encode(head, at, entry.actor, event.type, data)
             records.append(Recorded(head.seq, at, entry.actor, event))
             head = Head(head.seq + 1, digest(raw), head.size + len(raw) + 1)
             lines.append(raw + b"\n")
@@ -153,6 +157,19 @@ def redacted(event: EventData, redact: Redact) -> tuple[EventData, Mapping[str, 
             name, *inside = item["loc"]
             data[str(name)] = _restored(data[str(name)], plain[str(name)], inside)
         return type(event).model_validate(data), data
+
+
+def spellable(value: JsonValue) -> JsonValue:
+    """Return a JSON value whose texts can be written: what stands for no character becomes ``?``."""
+    match value:
+        case str():
+            return value.encode(errors="replace").decode()
+        case list():
+            return [spellable(one) for one in value]
+        case dict():
+            return {key.encode(errors="replace").decode(): spellable(one) for key, one in value.items()}
+        case _:
+            return value
 
 
 def _restored(data: JsonValue, plain: JsonValue, place: Sequence[str | int]) -> JsonValue:

@@ -60,10 +60,11 @@ class People:
     def conclude(self, step: Step, record: StepRun, now: datetime) -> list[ev.EventData]:
         """Return what follows from an answer, a prepared one, or a gate's time-out; nothing while waiting."""
         decision = record.decision
-        if decision is None and (prepared := self.answers.get(step.id)) is not None:
-            return [answer_event(step.id, step.body, prepared, self.user, "file")]
+        if decision is None and (timed_out := self._time_out(record, now)):
+            return timed_out
         if decision is None:
-            return self._time_out(record, now)
+            prepared = self.answers.get(step.id)
+            return [answer_event(step.id, step.body, prepared, self.user, "file")] if prepared else []
         if isinstance(decision, ev.GateAnswered) and decision.answer == "go":
             return [ev.StepFinished(step=step.id, how="answered", summary=_said("go", decision))]
         if isinstance(decision, ev.ManualRecorded) and decision.result == "done":

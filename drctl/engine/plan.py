@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -154,6 +155,7 @@ class Planner:
         self._operations: dict[StepId, Operation] = {}
         self._verdicts: dict[StepId, Verdict] = {}
         self._undo: dict[StepId, ev.RecipeData | None] = {}
+        self._makers: dict[ObjectRef, list[StepId]] = defaultdict(list)
 
     def foresee(self) -> Mapping[StepId, Mapping[str, JsonValue]]:
         """Return the outputs that are certain before anything runs; contacts nothing."""
@@ -166,6 +168,9 @@ class Planner:
         for identity in self._graph.order:
             self._bind(self._steps[identity])
         actions = {i: op for i, op in self._operations.items() if op.kind == "action"}
+        for identity, operation in actions.items():
+            for touched in operation.touches():
+                self._makers[touched].append(identity)
         seen = dict(zip(actions, self._binder.look_many(list(actions.values())), strict=True))
         for identity in self._graph.order:
             if identity not in self._verdicts:
@@ -190,6 +195,10 @@ class Planner:
 
     def _bind_use(self, step: Step, body: Use) -> None:
         try:
+            if step.when is not None and not step.when.holds(self._foreseen):
+                why = "its condition does not hold for what is foreseen"
+                self._verdicts[step.id] = vd.Unknown(step.when.references, why)
+                return
             operation = body.bound(self._binder, self._foreseen)
         except Unresolved as error:
             self._verdicts[step.id] = self._unresolved(error)
@@ -228,14 +237,26 @@ class Planner:
 
     def _judge_missing(self, step: Step, missing: Missing) -> Verdict:
         wanted = ObjectRef(missing.object.kind, missing.object.identity, self._site(step))
-        makers = [i for i, op in self._operations.items() if i != step.id and wanted in op.touches()]
-        before = frozenset(makers) & self._graph.ancestors(step.id)
+        makers = [i for i in self._makers[wanted] if i != step.id]
+        before = [i for i in makers if self._graph.comes_after(step.id, i)]
         bringing = frozenset(i for i in before if isinstance(self._verdicts.get(i), vd.Will | vd.Unknown))
+        bringing = bringing or self._unread_before(step)
         if bringing:
             return vd.Unknown(bringing, str(missing))
         if step.on_error == "continue":
             return vd.Unreadable(Problem(code="missing", summary=str(missing)))
         return vd.Blocked(_missing_problem(missing, [i for i in makers if i not in before]))
+
+    def _unread_before(self, step: Step) -> frozenset[StepId]:
+        """Return the actions before this one, on its site, of which nobody knows yet what they will make."""
+        return frozenset(
+            identity
+            for identity, verdict in self._verdicts.items()
+            if isinstance(verdict, vd.Unknown)
+            and identity not in self._operations
+            and self._site(self._steps[identity]) == self._site(step)
+            and self._graph.comes_after(step.id, identity)
+        )
 
     def _site(self, step: Step) -> str:
         return (step.body.site if isinstance(step.body, Use) else None) or ""

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from drctl.core.events import GateOpened
-from drctl.engine.step import Gate, Retry, Step
+from drctl.core.events import GateOpened, StepNotExercised, StepSkipped
+from drctl.engine.step import Gate, Outputs, Retry, Step, StepId, Unresolved
 
 STEP_TIMEOUT = 900.0
 """Seconds an action may take where the runbook says nothing: longer than a slow boot or a busy array."""
@@ -55,3 +55,30 @@ def open_gate(step: Step, gate: Gate, now: datetime) -> GateOpened:
 def overdue(opened: GateOpened, now: datetime) -> bool:
     """Say whether a gate's time has passed."""
     return opened.deadline is not None and now >= opened.deadline
+
+
+def pass_over(
+    step: Step, outputs: Outputs, unexercised: frozenset[StepId]
+) -> StepSkipped | StepNotExercised | None:
+    """Return why a step is not done at all: its condition, or that a drill leaves it out.
+
+    Raises:
+        DrctlError: the condition fails on the values it was given.
+    """
+    try:
+        if step.when is not None and not step.when.holds(outputs):
+            return StepSkipped(step=step.id, reason="its condition does not hold", cause="condition")
+    except Unresolved as error:
+        return without(step, error, unexercised)
+    if step.not_exercised:
+        return StepNotExercised(step=step.id, reason=step.not_exercised)
+    return None
+
+
+def without(
+    step: Step, missing: Unresolved, unexercised: frozenset[StepId]
+) -> StepSkipped | StepNotExercised:
+    """Return what becomes of a step because the outputs of others will never be there."""
+    if missing.steps & unexercised:
+        return StepNotExercised(step=step.id, reason=f"{missing}, which the drill does not exercise")
+    return StepSkipped(step=step.id, reason=str(missing), cause="chain", after=min(missing.steps, default=""))

@@ -12,7 +12,7 @@ from drctl.core import events as ev
 from drctl.core.action import Handle, ObjectRef
 from drctl.core.operation import Binder, Look, Operation, Seen, Unexercised
 from drctl.core.problem import DrctlError, ProviderError
-from drctl.core.run import GOOD, Run, State, StepRun
+from drctl.core.run import GOOD, Run, StepRun
 from drctl.engine import verdict as vd
 from drctl.engine.step import Step, StepId, Unresolved, Use
 from drctl.engine.worker import SKEW
@@ -28,32 +28,43 @@ class Reality:
 
 
 def reconcile(steps: Sequence[Step], run: Run, binder: Binder) -> Reality:
-    """Read every finished and every doubtful action again, in bulk, and compare with the journal."""
+    """Read every finished and every doubtful action again, in bulk, and compare with the journal.
+
+    ``run`` is the run as a new engine sees it: after its ``LockTaken``.
+    """
     outputs = {i: record.outputs for i, record in run.steps.items() if record.state in GOOD}
-    looked = [step for step in steps if _matters(run.steps.get(step.id))]
-    bound = _bind(looked, outputs, binder)
-    seen = dict(zip(bound, binder.look_many(list(bound.values())), strict=True))
+    bound = _bind([step for step in steps if _begun(run.steps.get(step.id))], outputs, binder)
+    looked = {identity: operation for identity, operation in bound.items() if _matters(run.steps[identity])}
+    seen = dict(zip(looked, binder.look_many(list(looked.values())), strict=True))
     rows: list[ev.Reconciled] = []
     undone: list[StepId] = []
-    for step in looked:
-        if step.id not in bound:
-            continue
-        record, operation = run.steps[step.id], bound[step.id]
-        row = _row(record, operation, seen[step.id], _later(record, run, bound))
+    for identity, operation in looked.items():
+        record = run.steps[identity]
+        row = _row(record, operation, seen[identity], _later(record, run, bound))
         if row is not None:
             rows.append(row)
             if record.state in GOOD:
-                undone.append(step.id)
-    touched = [op.touches() for identity, op in bound.items() if _changed(run.steps[identity])]
+                undone.append(identity)
+    touched = [
+        operation.touches()
+        for identity, operation in bound.items()
+        if _changed(run.steps[identity]) or identity in undone
+    ]
     return Reality(tuple(rows), tuple(undone), frozenset().union(*touched))
 
 
-def _matters(record: StepRun | None) -> bool:
-    return record is not None and (record.state in GOOD or record.uncertain) and record.decision is None
+def _begun(record: StepRun | None) -> bool:
+    return record is not None and (_matters(record) or record.attempts > 0)
+
+
+def _matters(record: StepRun) -> bool:
+    """Say whether reality decides what becomes of it; what is tolerated or skipped stays as it is."""
+    return record.state in GOOD or (record.uncertain and not record.settled)
 
 
 def _changed(record: StepRun) -> bool:
-    return record.how in {"applied", "adopted"} or record.uncertain
+    """Say whether this run may have changed its objects, be it in vain."""
+    return record.how in {"applied", "adopted"} or record.uncertain or record.attempts > 0
 
 
 def _bind(
@@ -90,7 +101,7 @@ def _row(
 ) -> ev.Reconciled | None:
     if record.uncertain:
         reality, will = _doubtful(record, operation, seen)
-        said = "indeterminate" if record.state is State.INDETERMINATE else "started, no end journaled"
+        said = "indeterminate" if record.ended is not None else "started, no end journaled"
         return ev.Reconciled(step=record.id, journal=said, reality=reality, will=will)
     if not isinstance(seen, Look) or seen.change is None or seen.change.opaque or operation.touches() & later:
         return None
@@ -106,7 +117,7 @@ def _doubtful(record: StepRun, operation: Operation, seen: Seen) -> tuple[str, s
     if isinstance(seen, ProviderError):
         return f"cannot be read: {seen.problem.summary}", "read again; indeterminate while it cannot be read"
     if not isinstance(seen, Look):
-        return str(seen), "start it anew"
+        return str(seen), "fail, unless a step before it brings that about"
     if seen.change is None:
         return "as wished", "adopt"
     running = _running(record, operation)

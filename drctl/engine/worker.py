@@ -13,7 +13,7 @@ from drctl.core.operation import Look, Operation, Seen, Unexercised
 from drctl.core.problem import DrctlError, Problem, ProviderError
 from drctl.engine import verdict as vd
 from drctl.engine.control import Assignment, StepControl, Surroundings
-from drctl.engine.policy import DOUBT_TIMEOUT, Limits, intervals
+from drctl.engine.policy import DOUBT_TIMEOUT, Limits, intervals, pass_over, without
 from drctl.engine.step import Unresolved, Use
 
 SKEW = timedelta(minutes=5)
@@ -21,51 +21,52 @@ SKEW = timedelta(minutes=5)
 
 
 class Worker:
-    """Does one assignment and journals how it ended; never raises but ``Interrupted`` and ``Fenced``."""
+    """Does one assignment and journals how it ended; raises ``Interrupted`` when told to let go.
+
+    Tries are counted from this assignment on; the journal numbers attempts through all of them.
+    """
 
     def __init__(self, around: Surroundings, assignment: Assignment) -> None:
         self._around = around
         self._step = assignment.step
         self._record = assignment.record
         self._outputs = assignment.outputs
-        self._touched = assignment.touched
         self._unexercised = assignment.unexercised
         self._limits = Limits.of(assignment.step)
         self._attempt = assignment.record.attempts
+        self._tries = 0
+        self._begun: datetime | None = None
         self._tolerated = assignment.step.on_error == "continue"
 
-    def work(self) -> Operation | None:
-        """Do the step; return its operation when it may have changed something."""
+    def work(self) -> None:
+        """Do the step."""
         try:
             operation = self._bind()
+            if operation is None:
+                return
+            if operation.kind == "probe":
+                self._observe(operation)
+            else:
+                self._act(operation)
         except DrctlError as error:
-            self._fail(error.problems[0])
-            return None
-        if operation is None:
-            return None
-        if operation.kind == "probe":
-            self._observe(operation)
-            return None
-        return self._act(operation)
+            problem = error.problems[0]
+            if self._begun is None:
+                self._fail(problem)
+            else:
+                self._doubt(problem.summary, problem)
 
     def _bind(self) -> Operation | None:
         body = self._step.body
         assert isinstance(body, Use)  # noqa: S101 - people's steps never reach a worker
-        try:
-            if self._step.when is not None and not self._step.when.holds(self._outputs):
-                self._skip("its condition does not hold", "condition")
-                return None
-            if not self._step.not_exercised:
+        passed = pass_over(self._step, self._outputs, self._unexercised)
+        if passed is None:
+            try:
                 return body.bound(self._around.binder, self._outputs)
-            reason = self._step.not_exercised
-        except Unresolved as error:
-            if not error.steps & self._unexercised:
-                self._skip(str(error), "chain")
-                return None
-            reason = f"{error}, which the drill does not exercise"
-        except Unexercised as error:
-            reason = error.reason
-        self._append(ev.StepNotExercised(step=self._step.id, reason=reason))
+            except Unresolved as error:
+                passed = without(self._step, error, self._unexercised)
+            except Unexercised as error:
+                passed = ev.StepNotExercised(step=self._step.id, reason=error.reason)
+        self._append(passed)
         return None
 
     # Probes
@@ -75,7 +76,7 @@ class Worker:
         deadline = self._around.clock.monotonic() + (until.timeout if until else 0.0)
         shown: ev.FindingData | None = None
         while True:
-            seen = operation.look()
+            seen = operation.look() if until else self._look_patiently(operation)
             finding = _finding(seen)
             values = seen.values if isinstance(seen, Look) else {}
             if finding != shown:
@@ -108,19 +109,17 @@ class Worker:
 
     # Actions
 
-    def _act(self, operation: Operation) -> Operation | None:
+    def _act(self, operation: Operation) -> None:
         if self._record.uncertain and self._record.started is not None:
-            return self._settle_doubt(operation, self._record.started - SKEW)
+            self._settle_doubt(operation, self._record.started - SKEW)
+            return
         seen = self._look_patiently(operation)
         if isinstance(seen, Look) and seen.change is None:
             self._finish("unchanged", seen)
-            return None
-        if not isinstance(seen, Look):
+        elif not isinstance(seen, Look):
             self._refuse(seen)
-            return None
-        if self._drifted(operation, seen):
-            return None
-        return self._apply(operation, seen)
+        elif not self._drifted(operation, seen):
+            self._apply(operation, seen)
 
     def _look_patiently(self, operation: Operation) -> Seen:
         """Look, again after a while where the provider calls its error transient."""
@@ -135,7 +134,9 @@ class Worker:
 
     def _drifted(self, operation: Operation, seen: Look) -> bool:
         planned = self._record.planned
-        if planned is None or planned.verdict not in {"will", "done"} or operation.touches() & self._touched:
+        if planned is None or planned.verdict not in {"will", "done"}:
+            return False
+        if self._around.touched.holds_any(operation.touches()):
             return False
         change = vd.change_data(seen.change)
         if vd.same_change(planned.change, change):
@@ -145,40 +146,39 @@ class Worker:
         )
         return True
 
-    def _apply(self, operation: Operation, seen: Look) -> Operation:
-        change: Change | None = seen.change
-        while change is not None:
-            self._attempt += 1
-            self._begin(operation, seen, change)
+    def _apply(self, operation: Operation, seen: Look) -> None:
+        again: Look | None = seen
+        while again is not None and (change := again.change) is not None:
+            self._begin(operation, again, change)
             deadline = self._around.clock.monotonic() + self._limits.timeout
-            control = StepControl(self._around, self._step, deadline)
             try:
-                operation.apply(change, control)
+                operation.apply(change, StepControl(self._around, self._step, deadline))
             except ProviderError as error:
                 again = self._recover(operation, error)
-                if again is None:
-                    return operation
-                seen, change = again, again.change
                 continue
             if change.opaque:
-                self._finish("applied", seen)
+                self._finish("applied", again)
             else:
                 self._confirm(operation, deadline)
-            return operation
-        return operation
+            return
 
     def _begin(self, operation: Operation, seen: Look, change: Change) -> None:
         if self._around.let_go.is_set():
             raise Interrupted
+        touches = operation.touches()
+        self._attempt += 1
+        self._tries += 1
         self._append(
             ev.StepStarted(
                 step=self._step.id,
                 attempt=self._attempt,
                 change=vd.change_data(change),
                 undo=vd.recipe_data(seen.undo, operation.endpoint),
-                objects=tuple(sorted(f"{o} at {o.site}" if o.site else str(o) for o in operation.touches())),
+                objects=tuple(sorted(f"{o} at {o.site}" if o.site else str(o) for o in touches)),
             )
         )
+        self._begun = self._begun or self._around.clock.now()
+        self._around.touched.add(touches)
 
     def _confirm(self, operation: Operation, deadline: float) -> None:
         """Read until the diff is empty or the deadline passes."""
@@ -194,49 +194,57 @@ class Worker:
 
     def _give_up(self, operation: Operation, seen: Seen) -> None:
         """The deadline has passed: failed where reality can be read and nothing is under way."""
-        running = self._running(operation, self._around.clock.now() - timedelta(seconds=self._limits.timeout))
-        if isinstance(seen, Look) and seen.change is not None and running is None:
-            left = vd.describe(vd.change_data(seen.change))
-            limit = f"{self._limits.timeout:.0f} s"
+        running = self._running(operation, self._since())
+        if isinstance(seen, ProviderError):
+            self._doubt(f"the deadline passed and {operation.endpoint} cannot be read: {seen}")
+        elif running is not None:
+            self._doubt(_at_it(running, operation))
+        else:
+            left = vd.describe(vd.change_data(seen.change)) if isinstance(seen, Look) else str(seen)
             problem = Problem(
                 code="timeout",
-                summary=f"not as wished after {limit}; still to do: {left}",
+                summary=f"not as wished after {self._limits.timeout:.0f} s; still to do: {left}",
                 hint=f"Look at {operation.endpoint}, then retry this step or raise its timeout.",
             )
             self._fail(problem, timed_out=True)
-        elif isinstance(running, Handle):
-            self._doubt(f"{running.kind} {running.id} is still running on {operation.endpoint}")
-        else:
-            self._doubt(f"the deadline passed and {operation.endpoint} cannot be read: {seen}")
+
+    def _since(self) -> datetime:
+        """Return from when on a job of the target may be this step's own."""
+        return (self._begun or self._around.clock.now()) - SKEW
 
     def _recover(self, operation: Operation, error: ProviderError) -> Look | None:
         """After a failed ``apply``: the look to try again from, or None when the step has ended."""
-        if error.effect_unknown:
+        if error.effect_unknown or error.unreachable:  # a target that goes away may have done part of it
             return self._recover_unknown(operation, error)
-        if error.transient and not error.unreachable and self._attempt < self._limits.retry.attempts:
-            self._announce_retry(error.problem, self._attempt)
+        if error.transient and self._tries < self._limits.retry.attempts:
+            self._announce_retry(error.problem, self._tries)
             seen = operation.look()
             if isinstance(seen, Look) and seen.change is not None:
                 return seen
             if isinstance(seen, Look):
                 self._finish("applied", seen)
                 return None
-        self._fail(error.problem, unreachable=error.unreachable)
+        self._fail(error.problem)
         return None
 
     def _recover_unknown(self, operation: Operation, error: ProviderError) -> Look | None:
-        seen, running = self._read_reality(operation, self._around.clock.now() - SKEW)
+        seen, running = self._read_reality(operation, self._since())
         if isinstance(seen, Look) and seen.change is None:
             self._finish("adopted", seen, "the reply was lost; reading shows the change was made")
-            return None
-        more = operation.convergent and self._attempt < self._limits.retry.attempts
-        if isinstance(seen, Look) and running is None and more:
-            self._announce_retry(error.problem, self._attempt)
+        elif running is not None or isinstance(seen, ProviderError):
+            self._doubt(error.problem.summary, error.problem)
+        elif isinstance(seen, Missing):
+            self._fail(error.problem)
+        elif not operation.convergent:
+            self._doubt(error.problem.summary, error.problem)
+        elif self._tries < self._limits.retry.attempts:
+            self._announce_retry(error.problem, self._tries)
             return seen
-        self._doubt(error.problem.summary, error.problem)
+        else:
+            self._fail(error.problem)
         return None
 
-    def _settle_doubt(self, operation: Operation, since: datetime) -> Operation:
+    def _settle_doubt(self, operation: Operation, since: datetime) -> None:
         """A step the journal left without an end: reality decides."""
         seen, running = self._read_reality(operation, since)
         if isinstance(seen, Look) and seen.change is None:
@@ -251,7 +259,6 @@ class Worker:
             self._apply(operation, seen)
         else:
             self._doubt("it may have run before the interruption and must not be repeated blindly")
-        return operation
 
     def _read_reality(
         self, operation: Operation, since: datetime
@@ -324,13 +331,6 @@ class Worker:
             )
         )
 
-    def _skip(self, reason: str, cause: str) -> None:
-        self._append(
-            ev.StepSkipped(
-                step=self._step.id, reason=reason, cause="chain" if cause == "chain" else "condition"
-            )
-        )
-
     def _announce_retry(self, problem: Problem, attempt: int) -> None:
         delay = self._limits.delay(attempt)
         self._append(
@@ -346,12 +346,6 @@ class Worker:
         self._around.log.append(event)
 
 
-def _at_it(running: Handle | ProviderError, operation: Operation) -> str:
-    if isinstance(running, Handle):
-        return f"{running.kind} {running.id} is still running on {operation.endpoint}"
-    return f"{operation.endpoint} does not say whether a job is still running: {running}"
-
-
 def _finding(seen: Seen) -> ev.FindingData:
     if isinstance(seen, Look) and seen.finding is not None:
         return vd.finding_data(seen.finding)
@@ -361,3 +355,9 @@ def _finding(seen: Seen) -> ev.FindingData:
             level="blocker", summary=seen.problem.summary, details=details, hint=seen.problem.hint
         )
     return ev.FindingData(level="blocker", summary=str(seen))
+
+
+def _at_it(running: Handle | ProviderError, operation: Operation) -> str:
+    if isinstance(running, Handle):
+        return f"{running.kind} {running.id} is still running on {operation.endpoint}"
+    return f"{operation.endpoint} does not say whether a job is still running: {running}"

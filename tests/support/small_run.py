@@ -71,7 +71,8 @@ def use(identity: str, *needs: str, uses: str = "thing.set", on: str | None = "h
     given = Given(values)
     when = fields.get("when")
     extra = given.references | (when.references if when is not None else frozenset())
-    body = Use(uses, "probe" if uses == "thing.see" else "action", on, "north", given, given.references)
+    site = {"here": "north", "there": "south", "locked": "north"}.get(on or "")
+    body = Use(uses, "probe" if uses == "thing.see" else "action", on, site, given, given.references)
     return _step(identity, body, frozenset(needs) | extra, fields)
 
 
@@ -82,7 +83,8 @@ def see(identity: str, *needs: str, **rest: Any) -> Step:
 
 def gate(identity: str, *needs: str, **rest: Any) -> Step:
     """A go/no-go decision."""
-    fields = {name: rest.pop(name) for name in list(rest) if name in Step.__dataclass_fields__}
+    own = ("title", "phase", "chain", "on_error", "when", "lane", "service", "item")
+    fields = {name: rest.pop(name) for name in own if name in rest}
     return _step(identity, Gate(f"{identity}?", **rest), frozenset(needs), fields)
 
 

@@ -64,9 +64,9 @@ class Things:
             raise behaviour
         return behaviour(self) if callable(behaviour) else None
 
-    def left(self) -> list[tuple[str, str]]:
-        """Name the scripts that were not played to their end."""
-        return [key for key, queue in self._scripts.items() if queue]
+    def forget(self) -> None:
+        """Do as usual from now on."""
+        self._scripts.clear()
 
     @contextmanager
     def busy(self) -> Iterator[None]:

@@ -43,7 +43,7 @@ def test_a_log_that_cannot_be_written_holds_nothing_up(journal, tmp_path):
 
 def test_after_a_takeover_the_file_is_the_new_owners(journal, tmp_path):
     path = tmp_path / "incident.md"
-    with follow(journal, path):
+    with IncidentLog(path, journal, [], FakeClock()):
         journal.append(ev.LockTaken(epoch=1, owner="first", host="here", pid=1))
         journal.take(1)
         other = JournalFile(tmp_path / "journal.jsonl", FakeClock())

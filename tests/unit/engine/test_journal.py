@@ -400,6 +400,17 @@ def test_a_secret_that_is_an_ordinary_word_does_not_break_the_journal(path, secr
     assert started.change.summary.endswith(" •••")
 
 
+def test_bytes_that_are_no_text_are_journaled_as_well_as_can_be(path):
+    """Typed on a terminal of another encoding, or printed by a command."""
+    file = JournalFile(path, FakeClock())
+    odd = ev.StepFinished(step="a", how="applied", outputs={"out": ["caf\udce9"], "k\udce9y": 1})
+    records = file.commit([Entry(note("caf\udce9"), "engine"), Entry(odd, "engine")])
+    file.close()
+    assert records == list(scan(path).records)
+    assert (records[0].event.text, records[1].event.outputs["out"]) == ("caf?", ["caf?"])
+    assert len(records[1].event.outputs) == 2
+
+
 # The ledger
 
 
