@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Final
 
 from drctl.app.case import Case
 from drctl.app.context import Context
+from drctl.app.ending import last_words
 from drctl.app.incident import write_incident
 from drctl.core import events as ev
 from drctl.core.run import Run
@@ -52,12 +52,8 @@ def end(context: Context, directory: RunDirectory, reason: str) -> None:
         run = Run.of(file.commit())
         if run.finished is not None:
             return
-        counts = Counter(record.state.value for record in run.steps.values())
-        words: list[ev.EventData] = [
-            taken_by(run, context.user, context.host),
-            ev.AbortRequested(by=context.actor, reason=reason),
-            ev.RunFinished(outcome="aborted", exit=1, counts=counts),
-        ]
+        taken = taken_by(run, context.user, context.host)
+        words = last_words(context, run, taken, ev.AbortRequested(by=context.actor, reason=reason))
         file.commit([Entry(word, context.actor) for word in words])
     finally:
         file.close()

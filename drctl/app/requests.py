@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from copy import deepcopy
 from dataclasses import dataclass
 
 from drctl.app.context import Context
+from drctl.app.ending import last_words, left_running
 from drctl.app.incident import write_incident
 from drctl.core import events as ev
-from drctl.core.events import Recorded
-from drctl.core.problem import DrctlError, ExitCode, Problem
+from drctl.core.problem import DrctlError, Problem
 from drctl.core.run import ENDED, Run, State, StepRun
 from drctl.engine.chain import scan
-from drctl.engine.decide import closing
 from drctl.engine.home import RunDirectory, claim, is_alive, taken_by
 from drctl.engine.journal import Entry, JournalFile
 from drctl.engine.people import Answer, answer_event
@@ -70,19 +68,8 @@ class Speaker:
                 if alive:
                     return self._say(file, run, asked)
                 self._refuse_ended(run)
-                left = [
-                    _left_running(record) for record in run.steps.values() if record.state is State.RUNNING
-                ]
-                events = [*first, asked, *left]
-                return self._say(file, run, *events, self._closing(run, events), alive=False)
-
-    def _closing(self, run: Run, events: Sequence[ev.EventData]) -> ev.RunFinished:
-        """Return the last word of a run that ends with these events."""
-        ended = deepcopy(run)
-        for event in events:
-            ended.add(Recorded(0, self._context.clock.now(), self._context.actor, event))
-        steps = [i for i, r in run.steps.items() if r.planned is not None and not r.planned.precheck]
-        return closing(steps, ended, "aborted", ExitCode.FAILED)
+                words = last_words(self._context, run, *first, asked)
+                return self._say(file, run, *words, alive=False)
 
     def skip(self, step: str, reason: str) -> Said:
         """Ask to go on without a step that failed, is in doubt, waits or has not begun."""
@@ -94,7 +81,7 @@ class Speaker:
             if record.state is State.RUNNING:
                 with self._owning(file, run) as (alive, first):
                     if not alive and record.state is State.RUNNING:
-                        return self._say(file, run, *first, _left_running(record), asked, alive=False)
+                        return self._say(file, run, *first, left_running(record), asked, alive=False)
             if record.state in {*ENDED, State.RUNNING}:
                 raise self._refused(step, f"cannot be skipped: it is {_standing(record)}")
             return self._say(file, run, asked)
@@ -178,12 +165,3 @@ def _standing(record: StepRun) -> str:
     if record.decision is not None and record.state is State.WAITING:
         return f"answered already by {record.decision.by}"
     return record.state.value
-
-
-def _left_running(record: StepRun) -> ev.StepIndeterminate:
-    problem = ev.ProblemData(
-        code="interrupted",
-        summary="its engine ended while it ran, and nobody has read reality since",
-        hint="Look at the target.",
-    )
-    return ev.StepIndeterminate(step=record.id, problem=problem)

@@ -24,7 +24,6 @@ from drctl.core.operation import Binder
 from drctl.core.problem import DrctlError, ExitCode, Problem
 from drctl.engine.plan import Plan
 
-
 NOT_STATED: Final = (None,) * len(INCIDENT)
 
 

@@ -92,6 +92,7 @@ class Agenda:
                 self._needed_in[need].append(needs)
         self._open = {needs: len(needs) for needs in self._waiting_for}
         self._settled: set[StepId] = set()
+        self._passed: set[StepId] = set()
         self._ended_of: Counter[str] = Counter()
         self._lanes: dict[str, set[str]] = defaultdict(set)
         self._rows: dict[Row, list[tuple[int, StepId]]] = defaultdict(list)
@@ -135,7 +136,7 @@ class Agenda:
     def decide(self, running: Collection[StepId]) -> Decision:
         """Return everything that may begin now, in the runbook's order.
 
-        A step may begin when all it needs is settled. After a tolerated failure, what belongs to the same
+        A step may begin when all it needs, and all before that, is settled. After a tolerated failure, what belongs to the same
         chain or uses its outputs is skipped instead. A step is named once: whoever asks must act on it.
         """
         room = _Room(self._limits, self._lanes)
@@ -201,17 +202,33 @@ class Agenda:
         return _endpoint(step), "" if lane is None or begun else lane[0]
 
     def _settle(self, step: Step, by: int) -> Iterator[StepId]:
-        """Count a step as settled (1), or no longer so (-1); yield those that waited for it alone."""
+        """Count a step as settled (1), or no longer so (-1); yield those that may begin now, or no longer."""
         _mark(self._settled, step.id, by > 0)
         if step.chain is not None:
             self._ended_of[step.chain] += by
             if step.lane is not None:
                 begun = 0 < self._ended_of[step.chain] < len(self._chains[step.chain])
                 _mark(self._lanes[step.lane[0]], step.chain, begun)
-        for needs in self._needed_in[step.id]:
-            self._open[needs] -= by
-            if self._open[needs] == 0:
-                yield from self._waiting_for[needs]
+        yield from self._pass_on(step)
+
+    def _pass_on(self, step: Step) -> Iterator[StepId]:
+        """Let those behind a settled step begin, if all before it is settled, too.
+
+        A step that is done again holds back what follows, through steps that have ended long ago.
+        """
+        affected = [step]
+        while affected:
+            one = affected.pop()
+            passed = one.id in self._settled and self._open[one.needs] == 0
+            if passed == (one.id in self._passed):
+                continue
+            _mark(self._passed, one.id, passed)
+            for needs in self._needed_in[one.id]:
+                before = self._open[needs]
+                self._open[needs] += -1 if passed else 1
+                if 0 in {before, self._open[needs]}:
+                    yield from self._waiting_for[needs]
+                    affected += [self._steps[waiting] for waiting in self._waiting_for[needs]]
 
     def _broken(self, step: Step) -> StepRun | None:
         """Return the step without which this one makes no sense."""

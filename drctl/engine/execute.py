@@ -215,11 +215,11 @@ class Engine:
         drifted = [r.id for r in left if r.drift is not None and r.state is State.PENDING]
         unclear = [r.id for r in left if r.state is State.INDETERMINATE]
         failed = [r.id for r in left if r.state is State.FAILED]
-        waiting = [r.id for r in left if r.state is State.WAITING]
+        waiting = [r for r in left if r.state is State.WAITING]
         if drifted:
             return self._pause(ev.RunPaused(why="drift", steps=tuple(drifted), exit=ExitCode.DRIFTED))
         stops = self._agenda.must_stop
-        if self._people.attended and not stops:
+        if not stops and (self._people.attended or any(map(self._people.decides_itself, waiting))):
             return None
         if unclear:
             return self._pause(
@@ -228,7 +228,9 @@ class Engine:
         if failed:
             code = ExitCode.FAILED if stops else ExitCode.WAITING
             return self._pause(ev.RunPaused(why="failed", steps=tuple(failed), exit=code))
-        return self._pause(ev.RunPaused(why="waiting", steps=tuple(waiting), exit=ExitCode.WAITING))
+        return self._pause(
+            ev.RunPaused(why="waiting", steps=tuple(r.id for r in waiting), exit=ExitCode.WAITING)
+        )
 
     def _pause(self, event: ev.RunPaused) -> ExitCode:
         self._append(event)

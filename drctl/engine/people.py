@@ -78,6 +78,12 @@ class People:
         tolerated = said == "failed" and step.on_error == "continue"
         return [ev.StepFailed(step=step.id, problem=vd.problem_data(problem), tolerated=tolerated)]
 
+    @staticmethod
+    def decides_itself(record: StepRun) -> bool:
+        """Say whether an open question ends by itself, at its gate's deadline."""
+        gate = record.gate
+        return gate is not None and gate.deadline is not None and gate.on_timeout != "ask"
+
     def _time_out(self, record: StepRun, now: datetime) -> list[ev.EventData]:
         gate = record.gate
         if gate is None or gate.on_timeout == "ask" or not overdue(gate, now):

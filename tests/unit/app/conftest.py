@@ -69,6 +69,7 @@ class Site:
     clock: FakeClock = field(default_factory=FakeClock)
     answers: dict[str, Answer] = field(default_factory=dict)
     hooks: list[Callable[[ev.EventData], None]] = field(default_factory=list)
+    stop: Stop = field(default_factory=lambda: Stop(patience=0.05))
 
     def __post_init__(self) -> None:
         self.home = Home(self.folder / "home", self.clock)
@@ -88,7 +89,7 @@ class Site:
         def attend(_: Journal):
             return nullcontext([lambda records: [hook(r.event) for r in records for hook in self.hooks]])
 
-        return Audience(People(False, "ann@a.example", self.answers), Stop(patience=0.05), attend)
+        return Audience(People(False, "ann@a.example", self.answers), self.stop, attend)
 
     def start(self, **approval: object) -> ExitCode:
         """Fail over, approved."""
@@ -98,6 +99,15 @@ class Site:
             refuse_blockers(plan)
             given = Approval("yes", "ann@a.example", "a test", **approval)
             return start(self.context, case, self.files, binder, plan, given, self.audience()).exit_code
+
+    def interrupt_at(self, type_: str) -> None:
+        """Start a run that stops, as Ctrl-C does, once it has journaled such an event."""
+        self.hooks.append(
+            lambda event: self.stop.request(ExitCode.INTERRUPTED) if event.type == type_ else None
+        )
+        assert self.start() == ExitCode.INTERRUPTED
+        self.hooks.clear()
+        self.stop = Stop(patience=0.05)
 
     def resume(
         self, *, accept_changes: bool = False, look: Callable[[Resumption], None] | None = None

@@ -102,7 +102,7 @@ def test_an_answer_that_comes_while_another_is_given_is_told_so(site):
 
 def test_a_gate_that_has_decided_takes_no_answer(site):
     site.write("- {id: go, gate: {ask: Go on?, timeout: 30m, on_timeout: deny}}")
-    site.start()
+    site.interrupt_at("GateOpened")
     site.clock.advance(1801)
     problem = refused(site.speaker().answer, "go", GO)
     assert "its time is over" in problem.summary

@@ -52,6 +52,8 @@ def chain(name: str, *steps: str, lane: tuple[str, int] | None = None, **rest):
     return [use(one, *before, chain=name, lane=lane, **rest) for one, before in zip(ids, needs, strict=False)]
 
 
+THREE = [use("a"), use("b", "a"), use("c", "b"), use("d", "c")]
+DONE_TWICE = [finished("a"), finished("b"), ev.RetryRequested(step="a", by="somebody")]
 A_THEN_B = [use("a"), use("b", "a")]
 CHAINS = [*chain("x", "1", "2", "3"), *chain("y", "1", "2"), use("after", "x.3", "y.2")]
 USER = [use("a"), use("b", "a", thing=Ref("a")), use("c", "a")]
@@ -73,6 +75,11 @@ LANED = [step for n in range(3) for step in chain(f"k{n}", "1", "2", lane=("k", 
         (A_THEN_B, [PERSON], [], ("b", "", "")),
         (A_THEN_B, [CONDITION], [], ("b", "", "")),
         (A_THEN_B, [ev.StepNotExercised(step="a", reason="r")], [], ("b", "", "")),
+        # while a step is done again, what follows waits, be the steps between done or passed over
+        (THREE, DONE_TWICE, [], ("a", "", "")),
+        (THREE, DONE_TWICE, ["a"], ("", "", "")),
+        (THREE, [*DONE_TWICE, finished("a")], [], ("c", "", "")),
+        (THREE, [PERSON.model_copy(update={"step": "c"})], [], ("a", "", "")),
         # a tolerated failure ends its chain and the users of its outputs, nothing else
         (CHAINS, [], [], ("x.1 y.1", "", "")),
         (CHAINS, [failed("x.1", tolerated=True)], [], ("y.1", "", "x.2")),
@@ -191,7 +198,7 @@ def oracle(steps, run, running, limits):
     lanes |= {step.chain for step in steps if step.lane and step.chain and begun(step.chain, steps, states)}
     start, ask, skip = [], [], []
     for step in steps:
-        if step.id in running or not ready(step, states):
+        if step.id in running or not ready(step, steps, states):
             continue
         member = step.chain or step.id
         if is_broken(step, steps, states):
@@ -207,8 +214,13 @@ def oracle(steps, run, running, limits):
     return start, ask, skip
 
 
-def ready(step, states):
-    return states[step.id].state is State.PENDING and all(states[need].settled for need in step.needs)
+def ready(step, steps, states):
+    by_id = {one.id: one for one in steps}
+
+    def passed(need):
+        return states[need].settled and all(map(passed, by_id[need].needs))
+
+    return states[step.id].state is State.PENDING and all(map(passed, step.needs))
 
 
 def begun(chain, steps, states):

@@ -317,28 +317,58 @@ def test_manual_work_that_failed_is_asked_again_on_resume(stage):
     assert stage.run(*steps).code == ExitCode.OK
 
 
+def interrupted_at(stage, step, *steps):
+    """Run until a step asks, and stop there as Ctrl-C does."""
+    stage.watch.append(
+        lambda event: getattr(event, "step", "") == step and stage.stop.request(ExitCode.INTERRUPTED)
+    )
+    assert stage.run(*steps).code == ExitCode.INTERRUPTED
+    stage.watch.clear()
+    stage.stop = Stop(patience=0.05)
+
+
 @pytest.mark.parametrize(
     ("on_timeout", "passed", "code", "via"),
     [
-        ("ask", 7200, ExitCode.WAITING, None),
-        ("deny", 1800, ExitCode.WAITING, None),
-        ("deny", 7200, ExitCode.FAILED, "timeout"),
-        ("continue", 1800, ExitCode.WAITING, None),
-        ("continue", 7200, ExitCode.OK, "timeout"),
+        ("ask", 120, ExitCode.WAITING, None),
+        ("deny", 120, ExitCode.FAILED, "timeout"),
+        ("continue", 120, ExitCode.OK, "timeout"),
     ],
 )
 def test_a_gates_clock_runs_while_no_process_does(stage, on_timeout, passed, code, via):
-    steps = [gate("go", timeout=3600.0, on_timeout=on_timeout), use("a", "go")]
-    assert stage.run(*steps).code == ExitCode.WAITING
+    steps = [gate("go", timeout=60.0, on_timeout=on_timeout), use("a", "go")]
+    interrupted_at(stage, "go", *steps)
     stage.clock.advance(passed)
     out = stage.run(*steps)
     assert out.code == code
+    assert stage.clock.sleeps.count(TICK) <= 2
     assert [event.via for event in out.of("GateAnswered")] == ([via] if via else [])
+
+
+@pytest.mark.parametrize(("on_timeout", "code"), [("deny", ExitCode.FAILED), ("continue", ExitCode.OK)])
+def test_a_gate_that_decides_by_itself_needs_nobody(stage, on_timeout, code):
+    """A scheduler's run waits for it, and exits 4 only when a person is needed."""
+    out = stage.run(gate("go", timeout=30.0, on_timeout=on_timeout), use("a", "go"))
+    assert (out.code, out.of("GateAnswered")[0].by) == (code, "nobody")
+    assert stage.clock.sleeps.count(TICK) == pytest.approx(30 / TICK, abs=2)
+    assert not out.of("RunPaused")
+
+
+def test_a_run_waits_for_its_gates_clock_before_it_says_that_it_needs_a_person(stage):
+    out = stage.run(gate("go", timeout=10.0, on_timeout="continue"), use("a", "go"), manual("call"))
+    assert (out.code, out.states()["a"]) == (ExitCode.WAITING, "succeeded")
+
+
+def test_a_failure_is_said_at_once_even_while_a_gate_decides_by_itself(stage):
+    stage.world.script("apply", "x", failed())
+    out = stage.run(gate("go", timeout=3600.0, on_timeout="continue"), use("x"))
+    assert out.code == ExitCode.FAILED
+    assert stage.clock.sleeps.count(TICK) <= 3
 
 
 def test_an_answer_after_the_gate_has_decided_is_too_late(stage):
     steps = [gate("go", timeout=3600.0, on_timeout="deny"), use("a", "go")]
-    stage.run(*steps)
+    interrupted_at(stage, "go", *steps)
     stage.clock.advance(3601)
     stage.say(GO)
     stage.answers = {"go": Answer("go")}
