@@ -48,6 +48,8 @@ class StepRun:
     attempts: int = 0
     started: datetime | None = None
     """When it was first started, opened or looked at."""
+    attempted: datetime | None = None
+    """When its latest attempt was journaled: what it sent may have arrived a little later."""
     ended: datetime | None = None
     change: ev.ChangeData | None = None
     undo: ev.RecipeData | None = None
@@ -182,7 +184,7 @@ def _fold_step(run: Run, step: StepRun, record: Recorded) -> None:
         case ev.StepStarted():
             step.state, step.change, step.undo = State.RUNNING, event.change, event.undo
             step.attempts, step.handle, step.ended = event.attempt, None, None
-            step.objects = event.objects
+            step.attempted, step.objects = at, event.objects
             step.started = step.started or at
         case ev.StepHandle():
             step.handle = event

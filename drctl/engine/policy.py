@@ -19,6 +19,10 @@ DOUBT_TIMEOUT = 60.0
 """Seconds to go on reading after a lost reply before a step is called indeterminate."""
 
 
+ON_ITS_WAY = 1.0
+"""Seconds in which a request that a dead engine had sent may still take effect."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """The limits of one step."""

@@ -13,7 +13,7 @@ from drctl.core.operation import Look, Operation, Seen, Unexercised
 from drctl.core.problem import DrctlError, Problem, ProviderError
 from drctl.engine import verdict as vd
 from drctl.engine.control import Assignment, StepControl, Surroundings
-from drctl.engine.policy import DOUBT_TIMEOUT, Limits, intervals, pass_over, without
+from drctl.engine.policy import DOUBT_TIMEOUT, ON_ITS_WAY, Limits, intervals, pass_over, without
 from drctl.engine.step import Unresolved, Use
 
 SKEW = timedelta(minutes=5)
@@ -229,6 +229,12 @@ class Worker:
 
     def _recover_unknown(self, operation: Operation, error: ProviderError) -> Look | None:
         seen, running = self._read_reality(operation, self._since())
+        again = operation.convergent and self._tries < self._limits.retry.attempts
+        if again and _left_to_do(seen, running):
+            self._announce_retry(error.problem, self._tries)
+            seen, running = self._read_reality(operation, self._since())  # it may have arrived meanwhile
+            if left := _left_to_do(seen, running):
+                return left
         if isinstance(seen, Look) and seen.change is None:
             self._finish("adopted", seen, "the reply was lost; reading shows the change was made")
         elif running is not None or isinstance(seen, ProviderError):
@@ -237,9 +243,6 @@ class Worker:
             self._fail(error.problem)
         elif not operation.convergent:
             self._doubt(error.problem.summary, error.problem)
-        elif self._tries < self._limits.retry.attempts:
-            self._announce_retry(error.problem, self._tries)
-            return seen
         else:
             self._fail(error.problem)
         return None
@@ -247,6 +250,9 @@ class Worker:
     def _settle_doubt(self, operation: Operation, since: datetime) -> None:
         """A step the journal left without an end: reality decides."""
         seen, running = self._read_reality(operation, since)
+        if _left_to_do(seen, running) and (rest := self._on_its_way()) > 0:
+            self._pause(rest)
+            seen, running = self._read_reality(operation, since)
         if isinstance(seen, Look) and seen.change is None:
             self._finish("adopted", seen, "found as wished after an interruption")
         elif isinstance(seen, ProviderError):
@@ -259,6 +265,12 @@ class Worker:
             self._apply(operation, seen)
         else:
             self._doubt("it may have run before the interruption and must not be repeated blindly")
+
+    def _on_its_way(self) -> float:
+        """Return the seconds in which what the engine before had sent may still arrive."""
+        if self._record.attempted is None:
+            return 0.0
+        return ON_ITS_WAY - (self._around.clock.now() - self._record.attempted).total_seconds()
 
     def _read_reality(
         self, operation: Operation, since: datetime
@@ -355,6 +367,11 @@ def _finding(seen: Seen) -> ev.FindingData:
             level="blocker", summary=seen.problem.summary, details=details, hint=seen.problem.hint
         )
     return ev.FindingData(level="blocker", summary=str(seen))
+
+
+def _left_to_do(seen: Seen, running: Handle | ProviderError | None) -> Look | None:
+    """Return the look when it shows a change still to make and nothing at work on it."""
+    return seen if isinstance(seen, Look) and seen.change is not None and running is None else None
 
 
 def _at_it(running: Handle | ProviderError, operation: Operation) -> str:

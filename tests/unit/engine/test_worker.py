@@ -266,6 +266,7 @@ def test_the_runbooks_own_retry(bench):
     [
         (A, [made("a", "on")], ["Started", "Finished"], "adopted", 1),
         (A, [], ["Started", "Retried", "Started", "Finished"], "applied", 2),
+        (A, [None, made("a", "on")], ["Started", "Retried", "Finished"], "adopted", 1),
         (ONCE, [made("a", "on")], ["Started", "Finished"], "adopted", 1),
         (ONCE, [], ["Started", "Indeterminate"], None, 1),
         (A, [failed(**AWAY)] * 99, ["Started", "Indeterminate"], None, 1),
@@ -455,6 +456,22 @@ def test_a_step_left_without_an_end(bench, step, setup, expected, how, calls):
     assert bench.work(step, doubtful()) == expected
     assert getattr(bench.end, "how", None) == how
     assert len(bench.world.calls) == calls
+
+
+@pytest.mark.parametrize(
+    ("age", "reads", "expected", "waited"),
+    [
+        (0.2, [None, made("a", "on")], ["Finished"], [0.8]),
+        (0.2, [], ["Started", "Finished"], [0.8]),
+        (0.2, [made("a", "on")], ["Finished"], []),
+        (5.0, [], ["Started", "Finished"], []),
+    ],
+)
+def test_what_a_dead_engine_had_just_sent_may_still_arrive(bench, age, reads, expected, waited):
+    bench.world.script("read", "a", *reads)
+    bench.clock.advance(age)
+    assert bench.work(A, doubtful(attempted=START)) == expected
+    assert bench.clock.sleeps == pytest.approx(waited)
 
 
 def test_the_plan_does_not_hold_what_an_interruption_left_half_done(bench):
