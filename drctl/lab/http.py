@@ -36,8 +36,12 @@ class BadRequest(ValueError):
     """The bytes are no HTTP request that the lab understands."""
 
 
+class _Gone(Exception):  # noqa: N818 - the sender's doing, no error of ours
+    """The sender went away in the middle of a request: nobody asked for anything."""
+
+
 def read_request(stream: BinaryIO, peer: tuple[str, int]) -> Request | None:
-    """Read one request; None when the client closed the connection.
+    """Read one request; None when the client closed the connection, be it in the middle of a request.
 
     Raises:
         BadRequest: malformed request line, header or length.
@@ -49,6 +53,8 @@ def read_request(stream: BinaryIO, peer: tuple[str, int]) -> Request | None:
         method, target, _version = line.decode("latin-1").split()
         headers = _read_headers(stream)
         body = _read_body(stream, headers)
+    except _Gone:
+        return None
     except (ValueError, UnicodeDecodeError) as problem:
         raise BadRequest(f"not a request: {problem}") from problem
     path, _, query = target.partition("?")
@@ -57,7 +63,7 @@ def read_request(stream: BinaryIO, peer: tuple[str, int]) -> Request | None:
 
 def _read_headers(stream: BinaryIO) -> dict[str, str]:
     headers: dict[str, str] = {}
-    while (line := stream.readline(65536)).strip():
+    while (line := _line(stream)).strip():
         name, _, value = line.decode("latin-1").partition(":")
         headers[name.strip().lower()] = value.strip()
     return headers
@@ -69,17 +75,31 @@ def _read_body(stream: BinaryIO, headers: dict[str, str]) -> bytes:
     length = int(headers.get("content-length", "0"))
     if not 0 <= length <= _LIMIT:
         raise ValueError(f"a body of {length} bytes")
-    return stream.read(length)
+    return _exactly(stream, length)
+
+
+def _line(stream: BinaryIO) -> bytes:
+    line = stream.readline(65536)
+    if not line.endswith(b"\n"):
+        raise _Gone
+    return line
+
+
+def _exactly(stream: BinaryIO, length: int) -> bytes:
+    content = stream.read(length)
+    if len(content) < length:
+        raise _Gone
+    return content
 
 
 def _read_chunks(stream: BinaryIO) -> bytes:
     body = b""
-    while size := int(stream.readline(1024).split(b";")[0], 16):
-        body += stream.read(size)
-        stream.readline(1024)
+    while size := int(_line(stream).split(b";")[0], 16):
+        body += _exactly(stream, size)
+        _line(stream)
         if len(body) > _LIMIT:
             raise ValueError("a body too large")
-    while stream.readline(65536).strip():
+    while _line(stream).strip():
         pass
     return body
 

@@ -82,6 +82,7 @@ def wire(pki: Pki) -> Iterator[Wire]:
         return Response(200, request.path.encode() + b"?" + request.query.encode() + request.body)
 
     net.http("svc", "a", "test", address, PORT, app)
+    net.http("plain", "a", "test", address, 10080, app, tls=False)
     net.udp("echo", "a", "test", address, 10053, lambda data, _: data if data != b"hush" else None)
     net.tcp(
         "line", "a", "test", address, 10389, lambda connection, _: connection.sendall(connection.recv(99))
@@ -129,6 +130,24 @@ def test_chunked_bodies_are_read(wire):
     )
     assert client.getresponse().read() == b"/c?abcd"
     client.close()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"PATCH /x HTTP/1.1\r\nContent-Length: 9\r\n",
+        b"PATCH /x HTTP/1.1\r\nContent-Length: 9\r\n\r\n",
+        b"PATCH /x HTTP/1.1\r\nContent-Length: 9\r\n\r\nhalf",
+        b"PATCH /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nha",
+        b"PATCH /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+    ],
+)
+def test_a_request_whose_sender_died_halfway_is_none(wire, sent):
+    with socket.create_connection((wire.address, 10080), 2) as plain:
+        plain.sendall(sent)
+        plain.shutdown(socket.SHUT_WR)
+        assert plain.recv(100) == b""
+    assert not wire.world.estate.mutations
 
 
 def test_udp_and_tcp(wire):
