@@ -36,7 +36,7 @@ class BadRequest(ValueError):
     """The bytes are no HTTP request that the lab understands."""
 
 
-class _Gone(Exception):  # noqa: N818 - the sender's doing, no error of ours
+class _Gone(Exception):
     """The sender went away in the middle of a request: nobody asked for anything."""
 
 
