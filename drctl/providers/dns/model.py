@@ -31,7 +31,7 @@ Zone = Annotated[str, StringConstraints(min_length=1, max_length=254), AfterVali
 """A zone's name, with or without the final dot."""
 
 Ttl = Annotated[
-    int, BeforeValidator(parse_duration, json_schema_input_type=int | str), Field(ge=0, le=2**31 - 1)
+    int, BeforeValidator(parse_duration, json_schema_input_type=Duration), Field(ge=0, le=2**31 - 1)
 ]
 """Seconds a resolver may remember an answer (RFC 2181 section 8); ``60`` or ``60s``."""
 
