@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from meanings import mute_keys, schemas
 
 from drctl.app.catalog import describe, load_examples
 from drctl.cli.verbs import EXIT_CODES, VERBS
@@ -89,6 +90,42 @@ def test_every_option_says_what_it_is_for(verb: str):
     commands = [command, *getattr(command, "commands", {}).values()]
     mute = [one.name for part in commands for one in part.params if one.name != "help" and not one.help]
     assert mute == []
+
+
+# --- keys, arguments, fields ------------------------------------------------------------------
+
+SCHEMAS = schemas(Registry())
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_every_key_says_what_it_means(name: str):
+    assert list(mute_keys(SCHEMAS[name])) == []
+
+
+@pytest.mark.parametrize(
+    ("schema", "mute"),
+    [
+        ({"properties": {"max_lag": {}}}, ["max_lag"]),
+        ({"properties": {"max_lag": {"description": "The max lag."}}}, ["max_lag"]),
+        ({"properties": {"max_lag": {"description": "Age above which it blocks."}}}, []),
+        ({"$defs": {"Gate": {"properties": {"ask": {"type": "string"}}}}}, ["Gate.ask"]),
+        ({"properties": {"a": {"description": "Rows.", "items": {"properties": {"b": {}}}}}}, ["a.b"]),
+    ],
+)
+def test_a_key_that_says_nothing_is_found(schema: dict[str, object], mute: list[str]):
+    assert list(mute_keys(schema)) == mute
+
+
+def test_no_table_of_the_reference_has_an_empty_meaning():
+    pages = {page_name(path): path.read_text(encoding="utf-8") for path in GENERATOR.PAGES.glob("*.md")}
+    tables = [
+        (name, table)
+        for name, text in pages.items()
+        for table in text.split("\n\n")
+        if "| Meaning |" in table
+    ]
+    assert len(tables) > 100
+    assert [(name, row) for name, table in tables for row in table.splitlines() if row.endswith("|  |")] == []
 
 
 # --- actions and events -----------------------------------------------------------------------

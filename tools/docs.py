@@ -259,27 +259,32 @@ def event_data() -> Iterator[str]:
 def event_table(model: type) -> Iterator[str]:
     """Yield a table of an event's data."""
     cells = (
-        (f"`{row.name}`", row.type, "always" if row.required else row.default or "optional")
+        (f"`{row.name}`", row.type, "always" if row.required else row.default or "optional", code(row.help))
         for row in describe_fields(model)
     )
-    yield from table(("Data", "Holds", "Present or default"), cells)
+    yield from table(("Data", "Holds", "Present or default", "Meaning"), cells)
 
 
 BLOCKS: Mapping[str, Callable[[], Iterator[str]]] = {
     "runbook": model_block(runbook.RunbookBody),
     "objectives": model_block(runbook.Objectives),
     "parameter": model_block(runbook.Parameter),
+    "direction": model_block(runbook.Direction),
+    "phase": model_block(runbook.Phase),
     "step": model_block(runbook.StepBody),
     "gate": model_block(runbook.GateBody),
     "manual": model_block(runbook.ManualBody),
     "retry": model_block(runbook.RetryRule),
     "until": model_block(runbook.UntilRule),
+    "drill": model_block(runbook.DrillBody),
     "answers": model_block(runbook.AnswersBody),
     "answer": model_block(runbook.AnswerBody),
     "inventory": model_block(inventory.InventoryBody),
     "site": model_block(inventory.Site),
     "service": model_block(inventory.ServiceBody),
+    "service-objectives": model_block(inventory.Objectives),
     "volume": model_block(inventory.Volume),
+    "vault": model_block(inventory.Vault),
     "volume-at": model_block(inventory.VolumeAt),
     "share": model_block(inventory.Share),
     "datastore": model_block(inventory.Datastore),
@@ -289,6 +294,7 @@ BLOCKS: Mapping[str, Callable[[], Iterator[str]]] = {
     "record": model_block(inventory.RecordSet),
     "check": model_block(inventory.Check),
     "contact": model_block(inventory.Contact),
+    "bubble": model_block(inventory.BubbleBody),
     "endpoints": endpoints,
     "verbs": verbs,
     "exit-codes": exit_codes,

@@ -15,6 +15,13 @@ from drctl.core.secret import KINDS
 Schema = Mapping[str, JsonValue]
 
 _DURATION: Final = "[smhd]"  # what only a duration's pattern holds
+_FORMATS: Final = {
+    "date": "date",
+    "date-time": "time",
+    "endpoint": "endpoint",
+    "expression": "expression",
+    "path": "path",
+}
 _WORDS: Final = {
     "string": "text",
     "integer": "whole number",
@@ -56,9 +63,9 @@ def _rows(schema: Schema, definitions: Schema) -> Iterator[FieldRow]:
 
 
 def _help(field: Schema) -> str:
-    """Return what the field itself says; a reference's own words describe the type, not the field."""
+    """Return what the field says of itself; what its type says of itself stands where the type is defined."""
     text = field.get("description")
-    return text if isinstance(text, str) and "properties" not in field and "$ref" not in field else ""
+    return text if isinstance(text, str) else ""
 
 
 def type_of(field: Schema, definitions: Schema) -> str:
@@ -68,13 +75,20 @@ def type_of(field: Schema, definitions: Schema) -> str:
         return _referred(reference.rsplit("/", 1)[1], definitions)
     if "const" in field:
         return _word(field["const"])
+    if field.get("format") in _FORMATS:
+        return _FORMATS[str(field["format"])]
     choices = field.get("enum")
     if isinstance(choices, list):
-        return " or ".join(_word(choice) for choice in choices)
+        return _choice([_word(choice) for choice in choices])
     options = field.get("anyOf") or field.get("oneOf")
     if isinstance(options, list):
         return _options([_mapping(option) for option in options], definitions)
     return _plain(field, definitions)
+
+
+def _choice(words: list[str]) -> str:
+    """Return ``a, b or c``."""
+    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def _options(options: list[Schema], definitions: Schema) -> str:
@@ -105,14 +119,15 @@ def _object(field: Schema, definitions: Schema) -> str:
         return "{" + ", ".join(properties) + "}"
     patterns = list(_mapping(field.get("patternProperties")).values())
     inner = field.get("additionalProperties") or (patterns[0] if patterns else None)
-    return f"mapping of {type_of(inner, definitions)}" if isinstance(inner, Mapping) else "mapping"
+    held = type_of(inner, definitions) if isinstance(inner, Mapping) else "anything"
+    return "mapping" if held == "anything" else f"mapping of {held}"
 
 
 def _referred(name: str, definitions: Schema) -> str:
     """Return a small record as its keys; a large one by its name."""
     found = _mapping(definitions.get(name))
     if "properties" in found and len(_mapping(found["properties"])) > 3:
-        return re.sub("(Body|Data|Rule)$", "", name).lower()
+        return re.sub("(At|Body|Data|Rule|Set)$", "", name).lower()
     return type_of(found, definitions)
 
 

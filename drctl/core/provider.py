@@ -35,10 +35,12 @@ class Endpoint(BaseModel):
 
     default_concurrency: ClassVar[int] = 8
 
-    name: str
-    type: str
-    site: str
-    concurrency: Annotated[int | None, Field(ge=1, le=256)] = None
+    name: str = Field(description="Its key in the inventory.")
+    type: str = Field(description="The provider that speaks to it.")
+    site: str = Field(description="Where it stands; a key of `sites`.")
+    concurrency: Annotated[int | None, Field(ge=1, le=256)] = Field(
+        None, description="How many steps may use it at once; default what suits the provider."
+    )
 
     @property
     def limit(self) -> int:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias, final
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-KINDS: Final = ("env", "file", "keyring", "command", "vault")
+KINDS: Final[Mapping[str, str]] = {
+    "env": "Name of the environment variable that holds it.",
+    "file": "File that only its owner can read; relative to the inventory.",
+    "keyring": "SERVICE/USER in the desktop's keyring.",
+    "command": "Program and arguments that print it; no shell reads them.",
+    "vault": "PATH#FIELD in HashiCorp Vault or OpenBao.",
+}
+"""Where a secret may be, each with what its reference says."""
 
 Resolver: TypeAlias = Callable[[str, str], str]
 """Turns (kind, place) into the value; raises ``DrctlError`` when it cannot."""
@@ -74,7 +81,7 @@ class Secret:
         return {
             "description": "Reference to a secret; never the secret itself.",
             "type": "object",
-            "properties": {kind: {"type": "string"} for kind in KINDS},
+            "properties": {kind: {"type": "string", "description": says} for kind, says in KINDS.items()},
             "additionalProperties": False,
             "minProperties": 1,
             "maxProperties": 1,

@@ -26,7 +26,7 @@ def inventory_schema(registry: Registry) -> dict[str, JsonValue]:
         one["title"] = f"{name} endpoint"
         one["properties"].pop("name")  # the endpoint's own key
         one["required"] = [field for field in one.get("required", []) if field != "name"]
-        one["properties"]["type"] = {"const": name}
+        one["properties"]["type"] = {"const": name, "description": f"Spoken to by the provider {name}."}
         definitions[f"endpoint-{name}"] = one
         kinds.append({"$ref": f"#/$defs/endpoint-{name}"})
     schema["properties"]["endpoints"]["additionalProperties"] = {"oneOf": kinds}

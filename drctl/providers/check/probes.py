@@ -28,12 +28,21 @@ class Http(Probe[Caller]):
     name: ClassVar[str] = "check.http"
     output_names: ClassVar[frozenset[str]] = frozenset({"reason", "address", "status", "latency_seconds"})
 
-    url: Url
-    status: int = Declared(default=200, ge=100, le=599)
-    contains: str | None = Declared(default=None, min_length=1)
-    resolver: ServerAddress | None = None
-    ca_file: Path | None = None
-    timeout: Duration = 10.0
+    url: Url = Declared(description="What to ask for, `http://` or `https://`.")
+    status: int = Declared(default=200, ge=100, le=599, description="The status that must come back.")
+    contains: str | None = Declared(
+        default=None,
+        min_length=1,
+        description="Text that must be in the first MiB of the answer; default any.",
+    )
+    resolver: ServerAddress | None = Declared(
+        None,
+        description="Name server to find the host by, `address` or `address:port`; default the machine's own.",
+    )
+    ca_file: Path | None = Declared(
+        None, description="Authorities that may have signed the certificate, PEM; default the machine's own."
+    )
+    timeout: Duration = Declared(10.0, description="How long name, connection and answer may take together.")
 
     def observe(self, client: Caller) -> Observation:
         """Ask once."""
@@ -77,10 +86,13 @@ class Tcp(Probe[Caller]):
     name: ClassVar[str] = "check.tcp"
     output_names: ClassVar[frozenset[str]] = frozenset({"reason", "address", "latency_seconds"})
 
-    host: str = Declared(min_length=1)
-    port: Port
-    resolver: ServerAddress | None = None
-    timeout: Duration = 5.0
+    host: str = Declared(min_length=1, description="Name or address to connect to.")
+    port: Port = Declared(description="TCP port that must be open.")
+    resolver: ServerAddress | None = Declared(
+        None,
+        description="Name server to find the host by, `address` or `address:port`; default the machine's own.",
+    )
+    timeout: Duration = Declared(5.0, description="How long name and connection may take together.")
 
     def observe(self, client: Caller) -> Observation:
         """Connect once."""
@@ -111,14 +123,16 @@ class Dns(Probe[Caller]):
     name: ClassVar[str] = "check.dns"
     output_names: ClassVar[frozenset[str]] = frozenset({"answers"})
 
-    zone: str = Declared(min_length=1)
+    zone: str = Declared(min_length=1, description="The zone the record is in, e.g. `clinic.example.`.")
     owner: str = Declared(
         alias="name", min_length=1, description="Relative to the zone, or absolute; @ is the zone."
     )
-    type: str = Declared(pattern="^[A-Z][A-Z0-9]*$")
-    values: tuple[str, ...]
-    servers: tuple[ServerAddress, ...] = Declared(min_length=1)
-    timeout: Duration = 5.0
+    type: str = Declared(pattern="^[A-Z][A-Z0-9]*$", description="DNS type of the record, e.g. A.")
+    values: tuple[str, ...] = Declared(description="What each server must answer, in any order.")
+    servers: tuple[ServerAddress, ...] = Declared(
+        min_length=1, description="Name servers to ask, each `address` or `address:port`."
+    )
+    timeout: Duration = Declared(5.0, description="How long one server may take to answer.")
 
     @property
     def record(self) -> str:

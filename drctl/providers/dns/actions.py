@@ -55,14 +55,18 @@ class SetRecord(Action[NameServers, RecordState]):
     )
     state: ClassVar[type] = RecordState
 
-    zone: Zone
+    zone: Zone = Named(description="The zone the record is in, e.g. `clinic.example.`.")
     owner: str = Named(
         alias="name", min_length=1, description="Relative to the zone, or absolute; @ is the zone."
     )
-    type: RecordType
-    ttl: Ttl
-    values: tuple[str, ...]
-    expect: tuple[str, ...] | None = None
+    type: RecordType = Named(description="DNS type of the record.")
+    ttl: Ttl = Named(description="How long resolvers may remember it: seconds, or a duration such as `60s`.")
+    values: tuple[str, ...] = Named(
+        description="What every server answers in the end; `[]` removes the record and needs `expect`."
+    )
+    expect: tuple[str, ...] | None = Named(
+        None, description="What it must read before; `[]` means that there must be none. Default anything."
+    )
 
     @field_validator("values", "expect")
     @classmethod

@@ -31,7 +31,7 @@ Zone = Annotated[str, StringConstraints(min_length=1, max_length=254), AfterVali
 """A zone's name, with or without the final dot."""
 
 Ttl = Annotated[
-    int, BeforeValidator(parse_duration, json_schema_input_type=int | str), Field(ge=0, le=2**31 - 1)
+    int, BeforeValidator(parse_duration, json_schema_input_type=Duration), Field(ge=0, le=2**31 - 1)
 ]
 """Seconds a resolver may remember an answer (RFC 2181 section 8); ``60`` or ``60s``."""
 
@@ -44,9 +44,11 @@ class TsigKey(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
-    algorithm: Literal["hmac-sha256", "hmac-sha384", "hmac-sha512", "hmac-sha1", "hmac-md5"] = "hmac-sha256"
-    secret: Secret
+    name: str = Field(description="The key's name, as the server knows it, e.g. `drctl.`.")
+    algorithm: Literal["hmac-sha256", "hmac-sha384", "hmac-sha512", "hmac-sha1", "hmac-md5"] = Field(
+        "hmac-sha256", description="The hash both sides sign with."
+    )
+    secret: Secret = Field(description="The shared key in base64, as a reference.")
 
 
 class DnsEndpoint(Endpoint):
@@ -56,11 +58,17 @@ class DnsEndpoint(Endpoint):
     they answer it too. ``timeout`` bounds one question to one server, in seconds.
     """
 
-    server: str
-    port: Annotated[int, Field(ge=1, le=65535)] = PORT
-    secondaries: tuple[Address, ...] = ()
-    tsig: TsigKey
-    timeout: Duration = 3.0
+    server: str = Field(description="Address of the primary, which takes the updates.")
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(PORT, description="UDP and TCP port of the primary.")
+    secondaries: tuple[Address, ...] = Field(
+        (),
+        description="Every other authoritative server clients may ask, e.g. `192.0.2.53` or "
+        "`192.0.2.53:5353`.",
+    )
+    tsig: TsigKey = Field(
+        description="The key that signs updates, e.g. `{name: drctl., secret: {env: DNS_TSIG}}`."
+    )
+    timeout: Duration = Field(3.0, description="How long one server may take to answer one question.")
 
     def servers(self) -> tuple[SocketAddress, ...]:
         """Return the primary, then the secondaries."""

@@ -39,8 +39,10 @@ class Access(Probe[NameServers]):
         {"authoritative", "refused", "serial", "clock_skew_seconds"}
     )
 
-    zone: Zone
-    max_skew: Duration = 150.0
+    zone: Zone = Named(description="A zone that the primary must own.")
+    max_skew: Duration = Named(
+        150.0, description="How far the clocks may be apart without a warning; TSIG refuses beyond 300 s."
+    )
 
     def observe(self, client: NameServers) -> Observation:
         """Ask the primary with a signed message, the secondaries without; raise ``ProviderError``."""
@@ -104,14 +106,18 @@ class RecordAsExpected(Probe[NameServers]):
     name: ClassVar[str] = "dns.record.as_expected"
     output_names: ClassVar[frozenset[str]] = frozenset({"values", "ttl", "serial"})
 
-    zone: Zone
+    zone: Zone = Named(description="The zone the record is in, e.g. `clinic.example.`.")
     owner: str = Named(
         alias="name", min_length=1, description="Relative to the zone, or absolute; @ is the zone."
     )
-    type: RecordType
-    values: tuple[str, ...]
-    also: tuple[str, ...] = ()
-    max_ttl: Ttl | None = None
+    type: RecordType = Named(description="DNS type of the record.")
+    values: tuple[str, ...] = Named(description="What every server should answer, in any order.")
+    also: tuple[str, ...] = Named(
+        (), description="Other values that are right too: what it reads after the failover."
+    )
+    max_ttl: Ttl | None = Named(
+        None, description="Warn of a longer TTL: seconds, or a duration such as `60s`. Default any."
+    )
 
     @field_validator("values", "also")
     @classmethod

@@ -23,6 +23,7 @@ from drctl.core.action import (
 from drctl.core.bubble import Bubble
 from drctl.core.problem import ProviderError
 from drctl.providers.ontap import problems
+from drctl.providers.ontap.arguments import SvmName
 from drctl.providers.ontap.client import Client
 from drctl.providers.ontap.model import Ace, CifsServer, Share
 from drctl.providers.ontap.request import Request
@@ -36,8 +37,8 @@ class Permission(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    who: str
-    access: Right
+    who: str = Argument(description="User or group, e.g. `CLINIC\\doctors`.")
+    access: Right = Argument(description="What it may do.")
 
     def met_by(self, entries: Sequence[Ace]) -> bool:
         """Say whether the ACL grants exactly this; names are compared as Windows does."""
@@ -64,10 +65,12 @@ class PublishShare(Action[Client, Shares]):
     reversibility: ClassVar[Reversibility] = Reversibility.COMPENSABLE
     state: ClassVar[type] = Shares
 
-    svm: str
-    share: str
-    path: Annotated[str, Argument(pattern=r"^/")]
-    acl: tuple[Permission, ...] = ()
+    svm: SvmName
+    share: str = Argument(description="What clients type after the server's name, e.g. `IMAGES`.")
+    path: Annotated[str, Argument(pattern=r"^/")] = Argument(
+        description="The folder it opens, from the SVM's root, e.g. `/pacs_images`."
+    )
+    acl: tuple[Permission, ...] = Argument((), description="Who may do what; default nothing is granted.")
 
     @property
     def identity(self) -> str:
@@ -214,9 +217,11 @@ class Alias(Action[Client, AliasState]):
     reversibility: ClassVar[Reversibility] = Reversibility.REVERSIBLE
     state: ClassVar[type] = AliasState
 
-    svm: str
-    alias: Annotated[str, Argument(min_length=1, max_length=15)]
-    present: bool = True
+    svm: SvmName
+    alias: Annotated[str, Argument(min_length=1, max_length=15)] = Argument(
+        description="The further NetBIOS name, 15 characters at most."
+    )
+    present: bool = Argument(default=True, description="false takes the name away.")
 
     def touches(self) -> frozenset[ObjectRef]:
         """Name the alias."""

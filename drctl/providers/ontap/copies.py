@@ -28,6 +28,7 @@ from drctl.core.action import (
 from drctl.core.bubble import Bubble
 from drctl.core.problem import Problem, ProviderError
 from drctl.providers.ontap import problems
+from drctl.providers.ontap.arguments import SvmName
 from drctl.providers.ontap.client import Client
 from drctl.providers.ontap.model import ExportPolicy, Mirror, Snapshot, Volume
 from drctl.providers.ontap.points import Point, choose, read_points
@@ -96,13 +97,26 @@ class Clone(Action[Client, CopyState]):
         {"svm", "volume", "recovery_point", "snapshot", "uuid"}
     )
 
-    svm: str
-    parent: str
-    clone: Name
-    snapshot: str | None = None
-    policy: str | None = None
-    owner: str = OWNED
-    serves: bool = False
+    svm: SvmName
+    parent: str = Argument(description="The volume to copy.")
+    clone: Name = Argument(description="What the copy is called: letters, digits and `_`.")
+    snapshot: str | None = Argument(
+        None,
+        description="Name, or a time that it was made at or just before; default the one a mirror exports.",
+    )
+    policy: str | None = Argument(
+        None,
+        description="Export policy of the copy, made (admitting nobody) where there is none; default what "
+        "ONTAP gives it.",
+    )
+    owner: str = Argument(
+        OWNED, description="How the comment of a copy that is there already must begin to be taken for ours."
+    )
+    serves: bool = Argument(
+        default=False,
+        description="Whether the copy takes the parent's place: what was written after the snapshot is given "
+        "up.",
+    )
 
     @property
     def path(self) -> str:

@@ -51,15 +51,35 @@ class _Directed(Action[Client, Sides]):
     replaces: ClassVar[bool] = False
     verb: ClassVar[str]
 
-    source: Destination
-    destination: Destination
-    source_cluster: str | None = None
-    policy: str | None = None
-    schedule: str | None = None
-    throttle: Annotated[int, Argument(ge=0)] | None = None
-    source_points: tuple[SourcePoint, ...] | None = None
-    acknowledge_loss: bool = False
-    full_baseline: bool = False
+    source: Destination = Argument(description="The volume whose data counts from now on, svm:volume.")
+    destination: Destination = Argument(description="The volume on this cluster that follows it, svm:volume.")
+    source_cluster: str | None = Argument(
+        None, description="Name of the peer cluster that holds `source`; default whichever peer has its SVM."
+    )
+    policy: str | None = Argument(
+        None,
+        description="SnapMirror policy of the relationship, e.g. Asynchronous; default left to the cluster.",
+    )
+    schedule: str | None = Argument(
+        None,
+        description="Name of the cluster's schedule for transfers, e.g. hourly; a new relationship has none "
+        "without it.",
+    )
+    throttle: Annotated[int, Argument(ge=0)] | None = Argument(
+        None, description="Most that transfers may take, in KB/s; default no limit."
+    )
+    source_points: tuple[SourcePoint, ...] | None = Argument(
+        None,
+        description="The source's snapshots (`points` of `ontap.recovery_points`); without them the common "
+        "one is presumed.",
+    )
+    acknowledge_loss: bool = Argument(
+        default=False,
+        description="Go on although the destination holds writes that are nowhere else; they are lost.",
+    )
+    full_baseline: bool = Argument(
+        default=False, description="Without a common snapshot, put the volume aside and transfer everything."
+    )
 
     @property
     def wish(self) -> Wish:
@@ -226,7 +246,9 @@ class Remove(Action[Client, RelationState]):
     state: ClassVar[type] = RelationState
 
     destination: Destination
-    source: Destination | None = None
+    source: Destination | None = Argument(
+        None, description="Only a relationship from this source, svm:volume; default whatever its source."
+    )
 
     def touches(self) -> frozenset[ObjectRef]:
         """Name the mirror."""

@@ -9,6 +9,7 @@ from ipaddress import ip_network
 from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, JsonValue
+from pydantic import Field as Argument
 
 from drctl.core.action import (
     Action,
@@ -25,6 +26,7 @@ from drctl.core.action import (
 from drctl.core.bubble import Bubble
 from drctl.core.problem import Problem, ProviderError
 from drctl.providers.ontap import problems
+from drctl.providers.ontap.arguments import SvmName, VolumeName
 from drctl.providers.ontap.client import Client
 from drctl.providers.ontap.model import ExportPolicy, Volume
 from drctl.providers.ontap.request import Request
@@ -86,11 +88,16 @@ class Export(Action[Client, Exports]):
     reversibility: ClassVar[Reversibility] = Reversibility.COMPENSABLE
     state: ClassVar[type] = Exports
 
-    svm: str
-    volume: str
-    policy: str
-    clients: tuple[Address, ...]
-    root: bool = True
+    svm: SvmName
+    volume: VolumeName
+    policy: str = Argument(description="Name of the export policy that the volume gets.")
+    clients: tuple[Address, ...] = Argument(
+        description="Addresses to admit, e.g. hypervisors' storage interfaces."
+    )
+    root: bool = Argument(
+        default=True,
+        description="Whether the policy of the SVM's root may be changed too; false only checks it.",
+    )
 
     @property
     def path(self) -> str:

@@ -25,12 +25,16 @@ class OntapEndpoint(Endpoint):
     addressed by number and certified by name.
     """
 
-    host: str
-    port: Annotated[int, Field(ge=1, le=65535)] = 443
-    username: str
-    password: Secret
-    ca_file: Path | None = None
-    tls_name: str | None = None
+    host: str = Field(description="Name or address of the cluster's management interface.")
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(443, description="TCP port of its REST API.")
+    username: str = Field(description="The account, e.g. `drctl`.")
+    password: Secret = Field(description="The account's password, as a reference.")
+    ca_file: Path | None = Field(
+        None, description="Authorities that may have signed its certificate, PEM; default the machine's own."
+    )
+    tls_name: str | None = Field(
+        None, description="The name its certificate bears, where that is not `host`."
+    )
 
 
 def _seconds(value: object) -> object:

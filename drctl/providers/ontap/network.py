@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Self
 
+from pydantic import Field as Argument
+
 from drctl.core.action import (
     Action,
     Change,
@@ -22,6 +24,7 @@ from drctl.core.action import (
 from drctl.core.bubble import Bubble
 from drctl.core.problem import ProviderError
 from drctl.providers.ontap import problems
+from drctl.providers.ontap.arguments import SvmName
 from drctl.providers.ontap.client import Client
 from drctl.providers.ontap.model import Lif, Svm
 from drctl.providers.ontap.request import Request
@@ -51,7 +54,7 @@ class _OnSvm(Action[Client, SvmState]):
     verb: ClassVar[str]
     opposite: ClassVar[str]
 
-    svm: str
+    svm: SvmName
 
     def in_drill(self, bubble: Bubble) -> Recipe | NotExercised:
         """Leave it: the SVM is shared with production or with the mirrors."""
@@ -133,8 +136,8 @@ class _OnLif(Action[Client, LifState]):
     verb: ClassVar[str]
     opposite: ClassVar[str]
 
-    svm: str
-    lif: str
+    svm: SvmName
+    lif: str = Argument(description="Name of the logical interface, e.g. `data1`.")
 
     @property
     def path(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import ClassVar
 
+from pydantic import Field as Argument
 from pydantic import JsonValue
 
 from drctl.core.action import NotExercised, ObjectRef, Recipe
@@ -31,7 +32,9 @@ class Access(Probe[Client]):
         {"accepted", "refusal", "cluster", "version", "clock_skew_seconds"}
     )
 
-    max_skew: Duration = 300.0
+    max_skew: Duration = Argument(
+        300.0, description="How far the cluster's clock may be from ours; beyond that it blocks."
+    )
 
     def in_drill(self, bubble: Bubble) -> Recipe | NotExercised | None:
         """Ask it as it is: the cluster answers for itself."""
@@ -112,7 +115,7 @@ class MirrorFresh(_OnMirror):
     name: ClassVar[str] = "ontap.mirror.fresh"
     output_names: ClassVar[frozenset[str]] = _MIRROR_OUTPUTS
 
-    max_lag: Duration
+    max_lag: Duration = Argument(description="The age of the recovery point above which it blocks.")
 
     def judge(self, seen: Observation) -> Finding:
         """Compare, in minutes."""
@@ -161,8 +164,10 @@ class OneRecoveryPoint(Probe[Client]):
     name: ClassVar[str] = "ontap.recovery_point.consistent"
     output_names: ClassVar[frozenset[str]] = frozenset({"recovery_points", "spread_seconds"})
 
-    destinations: tuple[Destination, ...]
-    max_skew: Duration
+    destinations: tuple[Destination, ...] = Argument(
+        description="Destinations of the mirrors to compare, each svm:volume."
+    )
+    max_skew: Duration = Argument(description="How far their recovery points may be apart.")
 
     def in_drill(self, bubble: Bubble) -> Recipe | NotExercised | None:
         """Ask it as it is: it looks at the mirrors alone."""

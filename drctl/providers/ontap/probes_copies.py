@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
+from pydantic import Field as Argument
 from pydantic import JsonValue
 
 from drctl.core.action import NotExercised, ObjectRef, Recipe
@@ -31,7 +32,7 @@ class RecoveryPoints(Probe[Client]):
     name: ClassVar[str] = "ontap.recovery_points"
     output_names: ClassVar[frozenset[str]] = frozenset({"exists", "points"})
 
-    destination: Destination
+    destination: Destination = Argument(description="The volume, svm:volume; usually a mirror's destination.")
 
     def needs_objects(self) -> frozenset[ObjectRef]:
         """Name the volume."""
@@ -98,12 +99,16 @@ class BubbleEmpty(Probe[Client]):
         {"clones", "junctions", "policies", "queued", "queue_seen"}
     )
 
-    svms: tuple[str, ...]
-    suffix: str
-    junction_prefix: str
-    owner: str = OWNED
-    volumes: tuple[str, ...] = ()
-    known: tuple[str, ...] = ()
+    svms: tuple[str, ...] = Argument(description="SVMs to look through.")
+    suffix: str = Argument(description="How names of what drills make end, e.g. `-drill`.")
+    junction_prefix: str = Argument(description="How junctions of what drills make begin, e.g. `/drill_`.")
+    owner: str = Argument(OWNED, description="How comments of what drills make begin.")
+    volumes: tuple[str, ...] = Argument(
+        (), description="Names that the drill journaled, looked for whatever their ending."
+    )
+    known: tuple[str, ...] = Argument(
+        (), description="What was there before, as an earlier look listed it; nobody's leftover."
+    )
 
     @property
     def mark(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from pydantic import Field as Argument
 from pydantic import JsonValue
 
 from drctl.core.action import NotExercised, ObjectRef, Recipe
@@ -77,7 +78,7 @@ class MirrorDirection(_OnRelation):
 
     name: ClassVar[str] = "ontap.mirror.direction"
 
-    source: Destination
+    source: Destination = Argument(description="The volume it must come from, svm:volume.")
 
     def judge(self, seen: Observation) -> Finding:
         """The first thing that is wrong decides."""
@@ -119,8 +120,12 @@ class MirrorStopped(_OnRelation):
 
     name: ClassVar[str] = "ontap.mirror.stopped"
 
-    fed_by: tuple[Destination, ...]
-    max_lag: Duration | None = None
+    fed_by: tuple[Destination, ...] = Argument(
+        description="Volumes whose data counts, each svm:volume: the authoritative one and its mirrors."
+    )
+    max_lag: Duration | None = Argument(
+        None, description="Lag above which a copy that is fed counts as stopped all the same; default any."
+    )
 
     def judge(self, seen: Observation) -> Finding:
         """A stopped copy is a warning: it keeps what it has and gets nothing new."""

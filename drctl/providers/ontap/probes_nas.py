@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from pydantic import Field as Argument
 from pydantic import JsonValue
 
 from drctl.core.action import NotExercised, ObjectRef, Recipe
 from drctl.core.bubble import Bubble
 from drctl.core.probe import Finding, Level, Observation, Probe
+from drctl.providers.ontap.arguments import SvmName, VolumeName
 from drctl.providers.ontap.client import Client
 from drctl.providers.ontap.exports import Address, read_exports
 from drctl.providers.ontap.model import Aggregate, CifsServer, ExportPolicy, Volume
@@ -17,8 +19,8 @@ from drctl.providers.ontap.rules import Grant, grant
 
 
 class _OnVolume(Probe[Client]):
-    svm: str
-    volume: str
+    svm: SvmName
+    volume: VolumeName
 
     def in_drill(self, bubble: Bubble) -> Recipe | NotExercised | None:
         """Ask it as it is: it looks at the standby's own volume."""
@@ -77,7 +79,9 @@ class AggregateSpace(_OnVolume):
     name: ClassVar[str] = "ontap.aggregate.space"
     output_names: ClassVar[frozenset[str]] = frozenset({"exists", "aggregates"})
 
-    min_free_percent: float
+    min_free_percent: float = Argument(
+        description="The share of each aggregate that must be free, in percent."
+    )
 
     def observe(self, client: Client) -> Observation:
         """Read the volume's aggregates, in bytes."""
@@ -120,9 +124,11 @@ class ExportAdmits(Probe[Client]):
     name: ClassVar[str] = "ontap.export.admits"
     output_names: ClassVar[frozenset[str]] = frozenset({"policy_exists", "root_policy", "clients"})
 
-    svm: str
-    policy: str
-    clients: tuple[Address, ...]
+    svm: SvmName
+    policy: str = Argument(description="Name of the export policy of the volume.")
+    clients: tuple[Address, ...] = Argument(
+        description="Addresses that must get through, e.g. hypervisors' storage interfaces."
+    )
 
     def in_drill(self, bubble: Bubble) -> Recipe | NotExercised | None:
         """Ask it as it is: it looks at rules alone."""
@@ -182,7 +188,7 @@ class CifsJoined(Probe[Client]):
     name: ClassVar[str] = "ontap.cifs.joined"
     output_names: ClassVar[frozenset[str]] = frozenset({"exists", "server", "enabled", "domain", "aliases"})
 
-    svm: str
+    svm: SvmName
 
     def in_drill(self, bubble: Bubble) -> Recipe | NotExercised | None:
         """Ask it as it is: it looks at the standby's own server."""

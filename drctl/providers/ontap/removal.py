@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Self
 
+from pydantic import Field as Argument
 from pydantic import JsonValue
 
 from drctl.core.action import (
@@ -24,6 +25,7 @@ from drctl.core.action import (
 from drctl.core.bubble import Bubble
 from drctl.core.problem import Problem, ProviderError
 from drctl.providers.ontap import problems
+from drctl.providers.ontap.arguments import SvmName
 from drctl.providers.ontap.client import Client
 from drctl.providers.ontap.copies import OWNED, Copy, Name
 from drctl.providers.ontap.model import ExportPolicy
@@ -59,12 +61,14 @@ class DeleteClone(Action[Client, Remains]):
     reversibility: ClassVar[Reversibility] = Reversibility.IRREVERSIBLE
     state: ClassVar[type] = Remains
 
-    svm: str
-    volume: Name
-    parent: str
-    mark: str = OWNED
-    uuid: str | None = None
-    policy: str | None = None
+    svm: SvmName
+    volume: Name = Argument(description="The copy to delete.")
+    parent: str = Argument(description="The volume it must be a copy of.")
+    mark: str = Argument(OWNED, description="How its comment must begin.")
+    uuid: str | None = Argument(None, description="The UUID it must have; default any.")
+    policy: str | None = Argument(
+        None, description="Export policy that goes with it unless another volume has it; default none."
+    )
 
     @property
     def path(self) -> str:

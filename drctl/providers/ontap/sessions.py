@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
+from pydantic import Field as Argument
 from pydantic import JsonValue
 
 from drctl.core.action import (
@@ -21,6 +22,7 @@ from drctl.core.action import (
 from drctl.core.bubble import Bubble
 from drctl.core.problem import ProviderError
 from drctl.providers.ontap import problems
+from drctl.providers.ontap.arguments import SvmName
 from drctl.providers.ontap.client import Client
 from drctl.providers.ontap.model import CifsSession
 from drctl.providers.ontap.request import Request
@@ -44,8 +46,10 @@ class CloseSessions(Action[Client, Sessions]):
     reversibility: ClassVar[Reversibility] = Reversibility.REVERSIBLE
     state: ClassVar[type] = Sessions
 
-    svm: str
-    volume: str | None = None
+    svm: SvmName
+    volume: str | None = Argument(
+        None, description="Close the sessions that have this volume open; default all of the SVM."
+    )
 
     def touches(self) -> frozenset[ObjectRef]:
         """Name the sessions, by the volume they have open."""

@@ -23,8 +23,8 @@ class SourcePoint(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    name: str
-    created: Instant
+    name: str = Field(description="The snapshot's name.")
+    created: Instant = Field(description="When it was made, by the array's clock.")
 
 
 class Held(Copy):

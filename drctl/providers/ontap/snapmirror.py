@@ -31,7 +31,13 @@ from drctl.providers.ontap.mirrors import MirrorState, read_mirror, read_mirrors
 from drctl.providers.ontap.model import Mirror, split_path
 from drctl.providers.ontap.promotion import Promotion
 
-Destination = Annotated[str, Argument(pattern=r"^[^:/\s]+:[^:/\s]+$", description="svm:volume")]
+Destination = Annotated[
+    str,
+    Argument(
+        pattern=r"^[^:/\s]+:[^:/\s]+$",
+        description="Destination of the mirror, svm:volume, e.g. `svm_dr:pacs_vm_dr`.",
+    ),
+]
 
 
 class _OnMirror(Action[Client, MirrorState]):
@@ -71,7 +77,7 @@ class Quiesce(_OnMirror):
 
     name: ClassVar[str] = "ontap.snapmirror.quiesce"
 
-    timeout: Duration = 60.0
+    timeout: Duration = Argument(60.0, description="How long the transfer under way may take to end.")
 
     def in_drill(self, bubble: Bubble) -> Recipe | NotExercised:
         """Leave it: replication goes on while a drill runs."""
@@ -118,8 +124,12 @@ class Break(_OnMirror):
     name: ClassVar[str] = "ontap.snapmirror.break"
     output_names: ClassVar[frozenset[str]] = frozenset({"svm", "volume", "recovery_point"})
 
-    quiesce_timeout: Duration = 60.0
-    override: bool = True
+    quiesce_timeout: Duration = Argument(
+        60.0, description="How long a transfer under way may take to end before it is aborted."
+    )
+    override: bool = Argument(
+        default=True, description="Whether to force the break, and say so, when ONTAP's own checks refuse it."
+    )
 
     def touches(self) -> frozenset[ObjectRef]:
         """Name the mirror and its volume."""

@@ -25,6 +25,7 @@ from drctl.core.action import (
 from drctl.core.bubble import Bubble
 from drctl.core.problem import ProviderError
 from drctl.providers.ontap import problems
+from drctl.providers.ontap.arguments import SvmName, VolumeName
 from drctl.providers.ontap.client import Client
 from drctl.providers.ontap.model import Snapshot, Volume
 from drctl.providers.ontap.points import Point, read_points
@@ -54,10 +55,12 @@ class TakeSnapshot(Action[Client, Snapshots]):
     state: ClassVar[type] = Snapshots
     output_names: ClassVar[frozenset[str]] = frozenset({"svm", "volume", "snapshot", "created"})
 
-    svm: str
-    volume: str
-    snapshot: Annotated[str, Argument(pattern=r"^[^/\\:*?\"<>| ]{1,255}$")]
-    comment: str = ""
+    svm: SvmName
+    volume: VolumeName
+    snapshot: Annotated[str, Argument(pattern=r"^[^/\\:*?\"<>| ]{1,255}$")] = Argument(
+        description="What the snapshot is called, e.g. `drctl-before-reprotect`."
+    )
+    comment: str = Argument("", description="Remark that ONTAP keeps with it.")
 
     @property
     def path(self) -> str:

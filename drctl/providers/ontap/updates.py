@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar, Self
 
+from pydantic import Field as Argument
 from pydantic import JsonValue
 
 from drctl.core.action import (
@@ -46,7 +47,11 @@ class Update(Action[Client, MirrorState]):
     output_names: ClassVar[frozenset[str]] = frozenset({"svm", "volume", "recovery_point", "snapshot"})
 
     destination: Destination
-    newer_than: Instant | None = None
+    newer_than: Instant | None = Argument(
+        None,
+        description="When the source was last seen unwritable: the transferred snapshot must be younger. "
+        "Default: transfer once.",
+    )
 
     def touches(self) -> frozenset[ObjectRef]:
         """Name the mirror."""

@@ -25,11 +25,14 @@ from drctl.core.action import (
 from drctl.core.bubble import Bubble
 from drctl.core.problem import Problem, ProviderError
 from drctl.providers.ontap import problems
+from drctl.providers.ontap.arguments import SvmName, VolumeName
 from drctl.providers.ontap.client import Client
 from drctl.providers.ontap.model import Volume
 from drctl.providers.ontap.request import Request
 
-Junction = Annotated[str, Argument(pattern=r"^/[^\s]*[^/\s]$", description="e.g. /ris_vm")]
+Junction = Annotated[
+    str, Argument(pattern=r"^/[^\s]*[^/\s]$", description="Its place in the SVM's namespace, e.g. `/ris_vm`.")
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +68,8 @@ class _OnVolume(Action[Client, Namespace]):
     reversibility: ClassVar[Reversibility] = Reversibility.REVERSIBLE
     state: ClassVar[type] = Namespace
 
-    svm: str
-    volume: str
+    svm: SvmName
+    volume: VolumeName
 
     @property
     def path(self) -> str:

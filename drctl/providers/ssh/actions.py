@@ -45,14 +45,16 @@ class RunCommand(Action[Host, CommandState]):
     reversibility: ClassVar[Reversibility] = Reversibility.COMPENSABLE
     state: ClassVar[type] = CommandState
 
-    command: Command
-    unless: Command | None = None
+    command: Command = Named(description="Program and arguments, one each; no shell reads them.")
+    unless: Command | None = Named(
+        None, description="Program and arguments that only look: exit 0 says that there is nothing to do."
+    )
     repeatable: bool | None = Named(
         default=None,
         alias="convergent",
         description="Whether it may run again after a crash; true with `unless`.",
     )
-    timeout: Duration = 300.0
+    timeout: Duration = Named(300.0, description="How long the command may run; the host ends it then.")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -108,9 +110,13 @@ class PutFile(Action[Host, FileState]):
     output_names: ClassVar[frozenset[str]] = frozenset({"path", "sha256"})
     state: ClassVar[type] = FileState
 
-    path: Annotated[str, AfterValidator(_absolute)]
-    content: Annotated[str, Named(max_length=LIMIT)]
-    mode: Annotated[str, Named(pattern="^0?[0-7]{3}$")] = "0644"
+    path: Annotated[str, AfterValidator(_absolute)] = Named(
+        description="Where the file goes on the host, absolute."
+    )
+    content: Annotated[str, Named(max_length=LIMIT)] = Named(description="The text it holds afterwards.")
+    mode: Annotated[str, Named(pattern="^0?[0-7]{3}$")] = Named(
+        "0644", description="Its permissions, in octal."
+    )
 
     @property
     def sha256(self) -> str:

@@ -26,14 +26,18 @@ class SshEndpoint(Endpoint):
 
     default_concurrency: ClassVar[int] = 4
 
-    host: str
-    port: Annotated[int, Field(ge=1, le=65535)] = 22
-    username: str
-    key_file: Path
-    known_hosts: Path
-    passphrase: Secret | None = None
-    connect_timeout: Duration = 10.0
-    keepalive: Duration = 15.0
+    host: str = Field(description="Name or address to log in to.")
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(22, description="TCP port of its SSH server.")
+    username: str = Field(description="The account to log in as.")
+    key_file: Path = Field(description="The private key that opens it; there is no login by password.")
+    known_hosts: Path = Field(
+        description="File with its host key, as OpenSSH writes it; an unknown host is refused."
+    )
+    passphrase: Secret | None = Field(
+        None, description="Opens the private key when it is encrypted, as a reference."
+    )
+    connect_timeout: Duration = Field(10.0, description="How long connection and login may take.")
+    keepalive: Duration = Field(15.0, description="Pause between two signs of life on an idle connection.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import ClassVar
 
+from pydantic import Field as Argument
+
 from drctl.core.action import NotExercised, Recipe
 from drctl.core.bubble import Bubble
 from drctl.core.clock import SystemClock
@@ -23,7 +25,9 @@ class Access(Probe[Host]):
     name: ClassVar[str] = "ssh.access"
     output_names: ClassVar[frozenset[str]] = frozenset({"refused", "clock_skew_seconds"})
 
-    max_skew: Duration = 300.0
+    max_skew: Duration = Argument(
+        300.0, description="How far the host's clock may be from ours without a warning."
+    )
 
     def observe(self, client: Host) -> Observation:
         """Log in and ask for the time; raise ``ProviderError`` when no SSH server answers."""

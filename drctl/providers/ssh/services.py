@@ -37,12 +37,20 @@ class Http(Probe[Host]):
     name: ClassVar[str] = "ssh.http"
     output_names: ClassVar[frozenset[str]] = frozenset({"reason", "address", "status", "latency_seconds"})
 
-    url: Annotated[str, AfterValidator(_url)]
-    address: str = Declared(min_length=1)
-    status: int = Declared(default=200, ge=100, le=599)
-    contains: str | None = Declared(default=None, min_length=1)
-    ca_file: Path | None = None
-    timeout: Duration = 10.0
+    url: Annotated[str, AfterValidator(_url)] = Declared(
+        description="What to ask for, `http://` or `https://`."
+    )
+    address: str = Declared(
+        min_length=1, description="Where to connect, as seen from this host; the URL's name is only spoken."
+    )
+    status: int = Declared(default=200, ge=100, le=599, description="The status that must come back.")
+    contains: str | None = Declared(
+        default=None, min_length=1, description="Text that must be in the answer; default any."
+    )
+    ca_file: Path | None = Declared(
+        None, description="Authorities that may have signed the certificate, PEM; default the machine's own."
+    )
+    timeout: Duration = Declared(10.0, description="How long connection and answer may take together.")
 
     def observe(self, client: Host) -> Observation:
         """Ask once; raise ``ProviderError`` when the host itself cannot be used."""
@@ -82,10 +90,10 @@ class Tcp(Probe[Host]):
     name: ClassVar[str] = "ssh.tcp"
     output_names: ClassVar[frozenset[str]] = frozenset({"reason", "address", "latency_seconds"})
 
-    host: str = Declared(min_length=1)
-    port: int = Declared(ge=1, le=65535)
-    address: str = Declared(min_length=1)
-    timeout: Duration = 5.0
+    host: str = Declared(min_length=1, description="What users call it; shown, never resolved.")
+    port: int = Declared(ge=1, le=65535, description="TCP port that must be open.")
+    address: str = Declared(min_length=1, description="Where to connect, as seen from this host.")
+    timeout: Duration = Declared(5.0, description="How long the connection may take to open.")
 
     def observe(self, client: Host) -> Observation:
         """Connect once; raise ``ProviderError`` when the host itself cannot be used."""

@@ -22,6 +22,7 @@ from drctl.core.action import (
 from drctl.core.bubble import Bubble
 from drctl.core.problem import ProviderError
 from drctl.providers.vsphere import reads
+from drctl.providers.vsphere.arguments import Cluster
 from drctl.providers.vsphere.client import Vsphere
 from drctl.providers.vsphere.faults import refuse
 from drctl.providers.vsphere.model import HostMount, NfsState
@@ -47,11 +48,13 @@ class MountNfs(Action[Vsphere, NfsState]):
     state: ClassVar[type] = NfsState
     output_names: ClassVar[frozenset[str]] = frozenset({"datastore", "unmounted_hosts"})
 
-    datastore: Annotated[str, Limits(min_length=1, max_length=42)]
-    nfs_server: str
-    path: Annotated[str, Limits(pattern="^/")]
-    cluster: str
-    read_only: bool = False
+    datastore: Annotated[str, Limits(min_length=1, max_length=42)] = Limits(
+        description="What vCenter calls it, 42 characters at most."
+    )
+    nfs_server: str = Limits(description="Address to mount from: the SVM's data interface.")
+    path: Annotated[str, Limits(pattern="^/")] = Limits(description="The export's path, e.g. `/pacs_vm`.")
+    cluster: Cluster
+    read_only: bool = Limits(default=False, description="Whether hosts may only read it.")
 
     @property
     def mode(self) -> str:

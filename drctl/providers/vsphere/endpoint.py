@@ -22,12 +22,18 @@ class VsphereEndpoint(Endpoint):
 
     default_concurrency: ClassVar[int] = 16
 
-    type: Literal["vsphere"] = "vsphere"
-    host: str
-    port: Annotated[int, Field(ge=1, le=65535)] = 443
-    username: str
-    password: Secret
-    ca_file: Path | None = None
-    certificate_file: Path | None = None
-    connect_timeout: Duration = 10.0
-    call_timeout: Duration = 120.0
+    type: Literal["vsphere"] = Field("vsphere", description="The provider that speaks to it.")
+    host: str = Field(description="Name or address of the vCenter, or of an ESXi host on its own.")
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(443, description="TCP port of its API.")
+    username: str = Field(description="The account, e.g. `drctl@vsphere.local`.")
+    password: Secret = Field(description="The account's password, as a reference.")
+    ca_file: Path | None = Field(
+        None, description="Authorities that may have signed its certificate, PEM; default the machine's own."
+    )
+    certificate_file: Path | None = Field(
+        None, description="That one certificate, PEM, pinned in place of authorities and name."
+    )
+    connect_timeout: Duration = Field(10.0, description="How long a connection may take to open.")
+    call_timeout: Duration = Field(
+        120.0, description="How long one call may take; tasks are followed beyond it."
+    )

@@ -27,6 +27,7 @@ from drctl.core.bubble import Bubble
 from drctl.core.problem import Problem, ProviderError
 from drctl.core.secret import Secret
 from drctl.providers.vsphere import entries, reads
+from drctl.providers.vsphere.arguments import Disposable, VmName
 from drctl.providers.vsphere.client import Vsphere
 from drctl.providers.vsphere.faults import refuse
 from drctl.providers.vsphere.model import GuestState
@@ -81,15 +82,17 @@ class SetIp(Action[Vsphere, GuestState]):
     state: ClassVar[type] = GuestState
     output_names: ClassVar[frozenset[str]] = frozenset({"ip"})
 
-    vm: str
-    adapter: str
-    ip: str
-    prefix: Annotated[int, Limits(ge=1, le=32)]
-    gateway: str | None = None
-    dns: tuple[str, ...] = ()
-    username: str
-    password: Secret
-    disposable: bool = False
+    vm: VmName
+    adapter: str = Limits(description="The network card, by its label, e.g. `Network adapter 1`.")
+    ip: str = Limits(description="The IPv4 address it gets.")
+    prefix: Annotated[int, Limits(ge=1, le=32)] = Limits(description="Length of the network prefix, e.g. 24.")
+    gateway: str | None = Limits(None, description="Default gateway of the guest; default left as it is.")
+    dns: tuple[str, ...] = Limits(
+        (), description="Name servers of the guest, in order; default left as they are."
+    )
+    username: str = Limits(description="The account in the guest that may configure the network.")
+    password: Secret = Limits(description="That account's password, as a reference.")
+    disposable: Disposable = False
 
     @field_validator("ip", "gateway")
     @classmethod

@@ -14,6 +14,7 @@ from pydantic import Field as Declared
 
 from drctl.core.problem import ProviderError
 from drctl.providers.vsphere import entries, reads
+from drctl.providers.vsphere.arguments import VmName
 from drctl.providers.vsphere.client import Row, Vsphere
 from drctl.providers.vsphere.faults import refuse
 
@@ -25,7 +26,7 @@ MARK: Final = "drctl:"
 class Exactly(BaseModel):
     """A VM by name and, where they are given, by everything that makes it that very one."""
 
-    vm: str
+    vm: VmName
     moref: str | None = Declared(None, description="The VM's id in its vCenter; its name may have changed.")
     vcenter: str | None = Declared(None, description="The vCenter's instance UUID.")
     datastore: str | None = Declared(None, description="The datastore its .vmx must lie on.")

@@ -22,6 +22,7 @@ from drctl.core.action import (
 from drctl.core.bubble import Bubble
 from drctl.core.problem import ProviderError
 from drctl.providers.vsphere import entries, reads
+from drctl.providers.vsphere.arguments import Disposable, VmName
 from drctl.providers.vsphere.client import Row, Vsphere
 from drctl.providers.vsphere.faults import refuse
 from drctl.providers.vsphere.model import NetworkSeen, NicSeen, NicsState
@@ -44,10 +45,14 @@ class ConnectNetworks(Action[Vsphere, NicsState]):
     reversibility: ClassVar[Reversibility] = Reversibility.REVERSIBLE
     state: ClassVar[type] = NicsState
 
-    vm: str
-    networks: Annotated[Mapping[str, str], Limits(min_length=1)]
-    others: str | None = None
-    disposable: bool = False
+    vm: VmName
+    networks: Annotated[Mapping[str, str], Limits(min_length=1)] = Limits(
+        description="The network of each card, by the card's label, e.g. `{Network adapter 1: dr-200}`."
+    )
+    others: str | None = Limits(
+        None, description="The network of cards that are not named; default left as they are."
+    )
+    disposable: Disposable = False
 
     def wanted(self, now: NicsState) -> Mapping[str, str]:
         """Return the network of each card that is to have one, by label."""

@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
+from pydantic import Field as Argument
+
 from drctl.core.action import (
     Action,
     Change,
@@ -23,6 +25,7 @@ from drctl.core.bubble import Bubble
 from drctl.core.duration import Duration, format_duration
 from drctl.core.problem import ProviderError
 from drctl.providers.vsphere import entries, network, reads, running
+from drctl.providers.vsphere.arguments import Disposable, VmName
 from drctl.providers.vsphere.client import Deadline, Vsphere
 from drctl.providers.vsphere.faults import refuse
 from drctl.providers.vsphere.identity import Exactly, exactly, find
@@ -41,7 +44,7 @@ class _Power(Action[Vsphere, PowerState]):
     hopeless: ClassVar[frozenset[str]] = frozenset({"disconnected"})
     """connectionStates in which nothing can be known; an inaccessible VM may still have to be stopped."""
 
-    vm: str
+    vm: VmName
 
     def touches(self) -> frozenset[ObjectRef]:
         """Name the VM."""
@@ -81,10 +84,16 @@ class PowerOn(_Power):
     reversibility: ClassVar[Reversibility] = Reversibility.REVERSIBLE
     hopeless: ClassVar[frozenset[str]] = frozenset({"disconnected", "inaccessible", "invalid", "orphaned"})
 
-    wait_for: Literal["tools", "none"] = "tools"
-    timeout: Duration | None = None
-    only_networks: tuple[str, ...] = ()
-    disposable: bool = False
+    wait_for: Literal["tools", "none"] = Argument(
+        "tools", description="Whether to wait until VMware Tools run in the guest."
+    )
+    timeout: Duration | None = Argument(
+        None, description="How long to wait for the guest; default the step's own time limit."
+    )
+    only_networks: tuple[str, ...] = Argument(
+        (), description="Refuse while a card is connected to any other network; default any."
+    )
+    disposable: Disposable = False
 
     @classmethod
     def read_many(cls, actions: Sequence[Self], client: Vsphere) -> list[PowerState | ProviderError]:
@@ -257,8 +266,10 @@ class Shutdown(_Stop):
     name: ClassVar[str] = "vsphere.vm.shutdown"
     reversibility: ClassVar[Reversibility] = Reversibility.COMPENSABLE
 
-    timeout: Duration = 300.0
-    then: Literal["fail", "power_off"] = "fail"
+    timeout: Duration = Argument(300.0, description="How long the guest may take to go down.")
+    then: Literal["fail", "power_off"] = Argument(
+        "fail", description="What to do with a guest that has not gone down by then: fail, or cut the power."
+    )
 
     def diff(self, now: PowerState) -> Change | None:
         """Compare the power state."""

@@ -15,6 +15,7 @@ from drctl.core.duration import Duration, format_duration
 from drctl.core.probe import Finding, Level, Observation, Probe
 from drctl.core.problem import ProviderError
 from drctl.providers.vsphere import reads
+from drctl.providers.vsphere.arguments import Cluster, DatastoreName
 from drctl.providers.vsphere.client import Vsphere
 
 LOGIN_REFUSED = frozenset({"vsphere-invalid-login", "vsphere-no-permission", "vsphere-password-expired"})
@@ -26,7 +27,9 @@ class Reachable(Probe[Vsphere]):
     name: ClassVar[str] = "vsphere.access"
     output_names: ClassVar[frozenset[str]] = frozenset({"authenticated", "clock_skew_seconds", "version"})
 
-    max_skew: Duration = 300.0
+    max_skew: Duration = Limits(
+        300.0, description="How far vCenter's clock may be from ours; beyond that it blocks."
+    )
 
     def observe(self, client: Vsphere) -> Observation:
         """Log in and ask for the time."""
@@ -67,7 +70,7 @@ class HostsConnected(Probe[Vsphere]):
     name: ClassVar[str] = "vsphere.hosts.connected"
     output_names: ClassVar[frozenset[str]] = frozenset({"hosts"})
 
-    cluster: str
+    cluster: Cluster
 
     def observe(self, client: Vsphere) -> Observation:
         """Read the cluster's hosts."""
@@ -117,8 +120,8 @@ class Accessible(Probe[Vsphere]):
     name: ClassVar[str] = "vsphere.datastore.accessible"
     output_names: ClassVar[frozenset[str]] = frozenset({"hosts"})
 
-    datastore: str
-    cluster: str
+    datastore: DatastoreName
+    cluster: Cluster
 
     def needs_objects(self) -> frozenset[ObjectRef]:
         """Name the datastore."""
@@ -188,8 +191,8 @@ class VmxPresent(Probe[Vsphere]):
     name: ClassVar[str] = "vsphere.vmx.present"
     output_names: ClassVar[frozenset[str]] = frozenset({"present"})
 
-    datastore: str
-    vmx: str
+    datastore: DatastoreName
+    vmx: str = Limits(description="The file, from the datastore's root, e.g. `pacs-db01/pacs-db01.vmx`.")
 
     def needs_objects(self) -> frozenset[ObjectRef]:
         """Name the datastore."""
@@ -237,8 +240,8 @@ class InventoryComplete(Probe[Vsphere]):
         {"not_in_inventory", "not_on_datastore", "not_registered"}
     )
 
-    datastore: str
-    vms: tuple[str, ...]
+    datastore: DatastoreName
+    vms: tuple[str, ...] = Limits(description="The machines that drctl's inventory puts on it.")
 
     def needs_objects(self) -> frozenset[ObjectRef]:
         """Name the datastore."""
@@ -313,7 +316,9 @@ class NetworksResolvable(Probe[Vsphere]):
     name: ClassVar[str] = "vsphere.networks.resolvable"
     output_names: ClassVar[frozenset[str]] = frozenset({"missing", "ambiguous"})
 
-    networks: Annotated[tuple[str, ...], Limits(min_length=1)]
+    networks: Annotated[tuple[str, ...], Limits(min_length=1)] = Limits(
+        description="Portgroups that must exist, by name."
+    )
 
     def observe(self, client: Vsphere) -> Observation:
         """Read every network."""

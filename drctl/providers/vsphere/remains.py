@@ -25,11 +25,15 @@ class BubbleEmpty(Probe[Vsphere]):
     name: ClassVar[str] = "vsphere.bubble.empty"
     output_names: ClassVar[frozenset[str]] = frozenset({"vms", "datastores"})
 
-    suffix: Annotated[str, Limits(min_length=1)]
-    folder: Annotated[str, Limits(min_length=1)]
-    datastores: tuple[str, ...] = ()
-    junction_prefix: str | None = Limits(None, min_length=2)
-    known: tuple[str, ...] = ()
+    suffix: Annotated[str, Limits(min_length=1)] = Limits(
+        description="How names of what drills make end, e.g. `-drill`."
+    )
+    folder: Annotated[str, Limits(min_length=1)] = Limits(description="The VM folder of the drills.")
+    datastores: tuple[str, ...] = Limits((), description="Datastores that count whatever their ending.")
+    junction_prefix: str | None = Limits(
+        None, min_length=2, description="Datastores below this path count too, e.g. `/drill_`."
+    )
+    known: tuple[str, ...] = Limits((), description="Names that were there before; nobody's leftovers.")
 
     def observe(self, client: Vsphere) -> Observation:
         """Read every datastore and every VM's place, then the details of those that count."""

@@ -22,6 +22,7 @@ from drctl.core.action import (
 from drctl.core.bubble import Bubble
 from drctl.core.problem import ProviderError
 from drctl.providers.vsphere import reads
+from drctl.providers.vsphere.arguments import Cluster, DatastoreName
 from drctl.providers.vsphere.client import Vsphere
 from drctl.providers.vsphere.datastore import need_cluster, remove, word
 from drctl.providers.vsphere.model import UnmountState
@@ -39,10 +40,14 @@ class Unmount(Action[Vsphere, UnmountState]):
     state: ClassVar[type] = UnmountState
     output_names: ClassVar[frozenset[str]] = frozenset({"still_mounted_hosts"})
 
-    datastore: str
-    cluster: str
-    nfs_server: str | None = None
-    path: Annotated[str, Limits(pattern="^/")] | None = None
+    datastore: DatastoreName
+    cluster: Cluster
+    nfs_server: str | None = Limits(
+        None, description="Only the datastore mounted from this address; comes with `path`."
+    )
+    path: Annotated[str, Limits(pattern="^/")] | None = Limits(
+        None, description="Only the datastore of this export; comes with `nfs_server`."
+    )
 
     def touches(self) -> frozenset[ObjectRef]:
         """Name the datastore."""

@@ -27,6 +27,7 @@ from drctl.core.action import (
 from drctl.core.bubble import Bubble
 from drctl.core.problem import ProviderError
 from drctl.providers.vsphere import placing, reads, registering, running
+from drctl.providers.vsphere.arguments import DatastoreName, VmName
 from drctl.providers.vsphere.client import Vsphere
 from drctl.providers.vsphere.faults import refuse
 from drctl.providers.vsphere.identity import Exactly, exactly
@@ -50,14 +51,21 @@ class Register(Action[Vsphere, RegisterState]):
     state: ClassVar[type] = RegisterState
     output_names: ClassVar[frozenset[str]] = frozenset({"vm", "moref"})
 
-    vm: str
-    datastore: str
-    vmx: Annotated[str, Limits(pattern=r"\.(vmx|vmtx)$")]
-    folder: str
-    pool: str
-    host: str | None = None
-    also_on: tuple[str, ...] = ()
-    contained: bool = False
+    vm: VmName
+    datastore: DatastoreName
+    vmx: Annotated[str, Limits(pattern=r"\.(vmx|vmtx)$")] = Limits(
+        description="Its configuration file, from the datastore's root, e.g. `pacs-db01/pacs-db01.vmx`."
+    )
+    folder: str = Limits(description="The VM folder it goes to, e.g. `PACS`.")
+    pool: str = Limits(description="Resource pool or cluster it runs in; `cluster/pool` where names repeat.")
+    host: str | None = Limits(
+        None,
+        description="The ESXi host it goes to; default DRS chooses, without DRS one that has the datastore.",
+    )
+    also_on: tuple[str, ...] = Limits((), description="Further datastores to look for its disks on.")
+    contained: bool = Limits(
+        default=False, description="Whether none of its files may lie on any other datastore, as in a drill."
+    )
 
     @property
     def path(self) -> str:

@@ -7,11 +7,12 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import ClassVar, Literal
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
 
 from drctl.app.catalog import as_document, describe, load_examples, names
 from drctl.app.fields import describe_fields, write_duration
@@ -21,6 +22,7 @@ from drctl.core.duration import Duration
 from drctl.core.problem import DrctlError
 from drctl.core.provider import Registry
 from drctl.core.secret import Secret
+from drctl.runbook.model import Expression
 
 DRCTL = str(Path(sys.executable).with_name("drctl"))
 
@@ -94,6 +96,30 @@ def test_fields_are_described_in_the_words_of_the_file():
     ]
 
 
+class Said(BaseModel):
+    """Types that have a word of their own."""
+
+    when: Expression
+    waves: Expression | tuple[Expression, ...] | None = None
+    modes: tuple[Literal["one", "two", "three"], ...] = ()
+    given: dict[str, JsonValue] = {}
+    each: dict[str, dict[str, int]] = {}
+    file: Path | None = None
+    instant: datetime | None = None
+
+
+def test_types_have_words_of_their_own():
+    assert {row.name: row.type for row in describe_fields(Said)} == {
+        "when": "expression",
+        "waves": "expression or list of expression",
+        "modes": "list of one, two or three",
+        "given": "mapping",
+        "each": "mapping of mapping of whole number",
+        "file": "path",
+        "instant": "time",
+    }
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0, "0s"), (0.5, "0.5s"), (90, "90s"), (300, "5m"), (7200, "2h"), (86400, "1d")]
 )
@@ -149,7 +175,7 @@ def test_entries_are_json():
         "type": "list of text",
         "required": True,
         "default": "",
-        "help": "",
+        "help": "Program and arguments, one each; no shell reads them.",
     }
 
 
