@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
+from copy import deepcopy
 from pathlib import Path
 from threading import Event
 from types import MappingProxyType, TracebackType
@@ -16,6 +17,7 @@ from drctl.lab.addresses import Addresses, Block
 from drctl.lab.control import Control
 from drctl.lab.faults import parse
 from drctl.lab.mirrors import active_transfer
+from drctl.lab.model import Estate
 from drctl.lab.names import behind
 from drctl.lab.net import Net
 from drctl.lab.pki import Pki
@@ -90,14 +92,15 @@ class Lab:
             path = Path(tempfile.mkdtemp(prefix="drctl-lab-")) / "control.sock"
         return path
 
-    def _open(self) -> None:
+    def _open(self, kept: Estate | None = None) -> None:
         survey = Survey(self.rendering.inventory, self.secrets)
         with ExitStack() as undo:
-            self.world = World(build_estate(survey), self.speed)
+            self.world = World(kept or build_estate(survey), self.speed)
             undo.callback(self.world.stop)
             Writes(self.world)
             sites.attach(self.world)
-            furnish(self.world, survey)
+            if kept is None:
+                furnish(self.world, survey)
             start_schedules(self.world)
             self.net = Net(self.world, self.pki, tuple(sorted(self.rendering.names)))
             undo.callback(self.net.stop)
@@ -132,11 +135,20 @@ class Lab:
         self.net.stop()
         self.world.stop()
 
-    def reset(self) -> None:
-        """Begin again: same addresses, keys and secrets, a fresh estate without faults."""
+    def reset(self, kept: Estate | None = None) -> None:
+        """Begin again: same addresses, keys and secrets, a fresh estate (or a kept one) without faults."""
         self._close()
         self._faults = ()
-        self._open()
+        self._open(deepcopy(kept))
+
+    def keep(self) -> Estate:
+        """Return a copy of the estate as it is, to ``reset`` to; it must have come to rest.
+
+        What was on its way (transfers, jobs, boots) has no clock in a copy.
+        """
+        with self.world.lock:
+            self.world.touch()
+            return deepcopy(self.world.estate)
 
     def fault(self, fault: str) -> None:
         """Put a fault in force and wait until the wires have followed.

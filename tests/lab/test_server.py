@@ -195,3 +195,19 @@ def test_inventory_that_cannot_be_served_is_said_in_one_line(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "cannot serve this inventory" in done.stderr
+
+
+def test_a_kept_estate_comes_back_as_it_was(lab):
+    served = lab()
+    with served.world.lock:
+        next(iter(served.world.estate.clusters["ontap-lyon"].mirrors.values())).state = "broken_off"
+    kept, before = served.keep(), served.status()["world"]
+    assert before["clusters"]["ontap-lyon"]
+    served.fault("site-down:paris")
+    served.reset()
+    assert served.status()["world"] != before
+    for _ in range(2):  # what is done to one copy does not reach the other
+        served.reset(kept)
+        assert served.status()["world"] == before
+        served.fault("site-down:paris")
+        assert served.status()["world"] != before

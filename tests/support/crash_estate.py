@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
+import shutil
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from nursery import Child, Nursery
 
 ROOT = Path(__file__).parent.parent.parent
 HERE = ROOT / "tests" / "crash"
@@ -19,17 +20,40 @@ SMALL = HERE / "small.yaml"
 ANSWERS = HERE / "answers.yaml"
 
 
+@dataclass(frozen=True)
+class Kept:
+    """An estate and the home of its runs, as they were at one moment."""
+
+    estate: Any
+    home: Path
+
+
 @dataclass
 class Estate:
     """A lab, reset before each run, and the runs made on it."""
 
     lab: Any
     home: Path
+    nursery: Nursery
     count: int = 0
     environment: dict[str, str] = field(default_factory=dict)
 
     def fresh(self) -> None:
-        self.lab.reset()
+        """Begin with an estate on which nothing was run."""
+        self._begin(None)
+
+    def keep(self) -> Kept:
+        """Keep the estate at rest, and the runs made on it, to go ``back`` to."""
+        assert self.lab.wait("settled", 60)
+        return Kept(self.lab.keep(), self.home / str(self.count))
+
+    def back(self, kept: Kept) -> None:
+        """Begin where the estate was kept."""
+        self._begin(kept.estate)
+        shutil.copytree(kept.home, self.environment["DRCTL_HOME"])
+
+    def _begin(self, estate: Any) -> None:
+        self.lab.reset(estate)
         self.count += 1
         self.environment = {
             **os.environ,
@@ -38,43 +62,33 @@ class Estate:
             "DRCTL_HOME": str(self.home / str(self.count)),
         }
 
-    def fail_over(
-        self, runbook: Path, answers: Path, when: str = "never", at: int = 0
-    ) -> subprocess.Popen[str]:
+    def fail_over(self, runbook: Path, answers: Path, when: str = "never", at: int = 0) -> Child:
         """Start a failover in a child that dies at its ``at``-th write to the journal."""
-        return self._start([str(CHILD), when, str(at), "failover", str(runbook), str(answers)])
+        return self._start([when, str(at), "failover", str(runbook), str(answers)])
 
-    def drill(self, runbook: Path, answers: Path, when: str = "never", at: int = 0) -> subprocess.Popen[str]:
+    def drill(self, runbook: Path, answers: Path, when: str = "never", at: int = 0) -> Child:
         """Start a drill in a child that dies at its ``at``-th write to the journal."""
-        return self._start([str(CHILD), when, str(at), "drill", str(runbook), str(answers)])
+        return self._start([when, str(at), "drill", str(runbook), str(answers)])
 
-    def clean_up(self, when: str = "never", at: int = 0) -> subprocess.Popen[str]:
+    def clean_up(self, when: str = "never", at: int = 0) -> Child:
         """Clean up after the last drill in a child that dies at its ``at``-th write to the journals."""
-        return self._start([str(CHILD), when, str(at), "cleanup"])
+        return self._start([when, str(at), "cleanup"])
 
-    def move(
-        self, verb: str, runbook: Path, answers: Path, when: str = "never", at: int = 0
-    ) -> subprocess.Popen[str]:
+    def move(self, verb: str, runbook: Path, answers: Path, when: str = "never", at: int = 0) -> Child:
         """Start a switchover or failback in a child that dies at its ``at``-th write to the journal."""
-        return self._start([str(CHILD), when, str(at), verb, str(runbook), str(answers)])
+        return self._start([when, str(at), verb, str(runbook), str(answers)])
 
-    def protect(self, when: str = "never", at: int = 0) -> subprocess.Popen[str]:
+    def protect(self, when: str = "never", at: int = 0) -> Child:
         """Turn replication round after the last move in a child that dies at its ``at``-th write."""
-        return self._start([str(CHILD), when, str(at), "reprotect"])
+        return self._start([when, str(at), "reprotect"])
 
-    def resume(self, answers: Path | None, when: str = "never", at: int = 0) -> subprocess.Popen[str]:
+    def resume(self, answers: Path | None, when: str = "never", at: int = 0) -> Child:
         """Go on with the last run in a child that dies at its ``at``-th write to the journal."""
         given = [] if answers is None else [str(answers)]
-        return self._start([str(CHILD), when, str(at), "resume", *given])
+        return self._start([when, str(at), "resume", *given])
 
-    def _start(self, arguments: list[str]) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, *arguments],
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+    def _start(self, arguments: list[str]) -> Child:
+        return self.nursery.start(CHILD, arguments, self.environment)
 
     @property
     def last_run(self) -> str:
@@ -100,7 +114,6 @@ def normal(text: str) -> str:
     return re.sub(r"(/\.[\w-]+)\.[0-9a-f]{12}", r"\1.DRAFT", text)
 
 
-def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
+def finish(child: Child) -> tuple[int, str]:
     """Wait for a child; return its exit status and what it printed."""
-    output, _ = process.communicate(timeout=120)
-    return process.returncode, output
+    return child.finish()
