@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from statistics import median
 
 from drctl import __version__
 from drctl.app.approval import Approval, save_plan
@@ -159,7 +161,15 @@ def _run_started(context: Context, case: Case, plan: Plan, run_id: str) -> ev.Ru
         host=context.host,
         user=context.user,
         parent=case.parent,
+        clock_offset=clock_offset(plan.checks),
     )
+
+
+def clock_offset(checks: Sequence[Checked]) -> float | None:
+    """Return how far our clock is ahead of those of the systems that told theirs, in seconds: the median."""
+    told = [checked.values.get("clock_skew_seconds") for checked in checks]
+    skews = [float(skew) for skew in told if isinstance(skew, int | float)]
+    return 0.0 - median(skews) if skews else None
 
 
 def _site(case: Case, name: str) -> ev.SiteData:

@@ -48,7 +48,9 @@ class RunStarted(EventData):
     user: str = Field(description="The account that started it.")
     parent: str | None = Field(None, description="The run it came from: of a cleanup, rollback or reprotect.")
     clock_offset: float | None = Field(
-        None, description="This machine's clock minus true time in seconds; absent where it was not measured."
+        None,
+        description="This machine's clock minus that of the systems the prechecks asked (median), in seconds;"
+        " absent where none told its time.",
     )
 
 

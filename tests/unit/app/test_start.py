@@ -8,12 +8,14 @@ from datetime import timedelta
 
 import pytest
 from fake_clock import START
+from small_run import use
 
-from drctl.app.start import state_losses
+from drctl.app.start import clock_offset, state_losses
 from drctl.core import events as ev
 from drctl.core.problem import DrctlError, ExitCode
 from drctl.engine.journal import JournalFile
 from drctl.engine.people import Answer
+from drctl.engine.plan import Checked
 
 
 def test_what_a_journal_begins_with(site):
@@ -105,6 +107,15 @@ def test_a_loss_runs_from_the_recovery_point_to_the_incident(minutes, seconds):
     loss = ev.LossData(volume="v", recovery_point=START - timedelta(minutes=minutes))
     (stated,) = state_losses((loss,), START)
     assert (stated.seconds, stated.incident) == (seconds, START)
+
+
+@pytest.mark.parametrize(
+    ("skews", "offset"), [([], None), ([None], None), ([0.0], 0.0), ([2.0, None, 120, 4.0], -4.0)]
+)
+def test_our_clock_is_measured_against_those_we_ask(skews, offset):
+    finding = ev.FindingData(level="ok", summary="fine")
+    checks = [Checked(use("c"), finding, {"clock_skew_seconds": skew}) for skew in skews]
+    assert clock_offset([*checks, Checked(use("d"), finding)]) == offset
 
 
 def test_what_the_mode_leaves_out_is_journaled_as_such(site):
