@@ -186,12 +186,13 @@ class SshClient:
         """Return the exit status; raise ``EOFError`` when it was lost on the way.
 
         A command killed by a signal has none (paramiko drops exit-signal), and neither has ``timeout``
-        after it had to use KILL, which strikes its whole process group.
+        after it had to use KILL, which strikes its whole process group. Then the host closes the session,
+        and paramiko ends it on our side in answer; it does not when the connection broke.
         """
         status = channel.exit_status
         if status >= 0:
             return status
-        if self._clock.monotonic() >= deadline or not channel.get_transport().is_active():
+        if self._clock.monotonic() >= deadline or not channel.eof_sent:
             raise EOFError
         return KILLED
 
