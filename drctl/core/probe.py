@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from drctl.core.action import NotExercised, ObjectRef, Recipe
+from drctl.core.problem import ProviderError
 
 if TYPE_CHECKING:
     from drctl.core.bubble import Bubble
@@ -80,3 +81,19 @@ class Probe(BaseModel, Generic[C]):
         through public names would be answered by production.
         """
         return NotExercised(f"{self.name} would be answered by production")
+
+
+class BulkProbe(Probe[C]):
+    """A question that a runbook puts once per volume, machine or record, and that few reads answer for all."""
+
+    @classmethod
+    @abstractmethod
+    def observe_many(cls, probes: Sequence[Self], client: C) -> list[Observation | ProviderError]:
+        """Look for all of them, in order; raise ``ProviderError`` when nothing can be known of any."""
+
+    def observe(self, client: C) -> Observation:
+        """Look for this one."""
+        [seen] = self.observe_many([self], client)
+        if isinstance(seen, ProviderError):
+            raise seen
+        return seen

@@ -195,15 +195,15 @@ def mount_nfs(
 ) -> Datastore:
     """CreateNasDatastore on one host.
 
-    One export seen by several hosts is one datastore, whatever name the later ones ask for; another
-    export under a name already taken gets `` (1)`` appended.
+    One export seen by several hosts is one datastore, whatever name the later ones ask for, if they spell
+    server and path alike to the letter: ESXi makes its identity of both. Another export, or another
+    spelling, under a name already taken gets `` (1)`` appended.
 
     Raises:
         VimFault: HostNotConnected, AlreadyExists (this host has that export), DuplicateName (this
             host has another one of that name), PlatformConfigFault (the server does not let it mount).
     """
     with world.lock:
-        path = path.rstrip("/") or "/"
         if not host.connected:
             raise VimFault("HostNotConnected", f"Host '{host.name}' is not connected.")
         same = next((d for d in vcenter.datastores.values() if (d.server, d.path) == (server, path)), None)

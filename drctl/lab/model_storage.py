@@ -187,6 +187,8 @@ class Mirror:
     """Whether the source cluster knows nothing of it any more."""
     restore: bool = False
     """Whether it only brings one snapshot back to a writable volume."""
+    unseen: bool = False
+    """Just made: REST does not list it yet."""
 
 
 @dataclass

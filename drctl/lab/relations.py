@@ -21,6 +21,9 @@ from drctl.lab.storage import (
 )
 from drctl.lab.world import World
 
+APPEARS = 2.0
+"""Estate seconds after its job that a new relationship is not listed yet (netapp.ontap issue 344)."""
+
 
 def peer_time(world: World, mirror: Mirror, *, force: bool = False) -> float:
     """Estate seconds of a job that asks the peer, long when that does not answer."""
@@ -63,14 +66,21 @@ def create(
             policy,
             "uninitialized",
             schedule,
+            unseen=True,
         )
         _adopt(world, mirror, target)
         note_peers(world.estate.clusters, mirror)
         cluster.mirrors[mirror.uuid] = mirror
 
+        def appear() -> None:
+            mirror.unseen = False
+            world.touch()
+
         def work() -> None:
             if initialize:
                 transfers.begin(world, mirror, "initialize")
+
+        world.after(JOB_TIME + APPEARS, appear)
 
         return mirror, start_job(world, cluster, "POST /api/snapmirror/relationships", work)
 

@@ -18,6 +18,7 @@ from drctl.lab.world import World
 
 NOT_FOUND = 127
 SYNTAX = 2
+NOTHING = "/dev/null"
 _CONNECTORS = frozenset({"&&", "||", ";"})
 _STREAMS: Final[Mapping[str, str]] = MappingProxyType({"2>/dev/null": "dropped", "2>&1": "joined"})
 _TOKEN = re.compile(
@@ -120,7 +121,9 @@ class Shell:
 
     def _run_simple(self, simple: _Simple, stdin: bytes) -> Result:
         files = self._machine.files
-        if simple.source is not None:
+        if simple.source == NOTHING:
+            stdin = b""
+        elif simple.source is not None:
             if simple.source not in files:
                 return Result(1, err=f"sh: {simple.source}: No such file or directory\n".encode())
             stdin = Files(self._world, self._machine).read(simple.source)
@@ -131,7 +134,7 @@ class Shell:
         return result if simple.target is None else self._redirect(simple, simple.target, result)
 
     def _redirect(self, simple: _Simple, path: str, result: Result) -> Result:
-        if path != "/dev/null":
+        if path != NOTHING:
             self._world.record(self._machine.site, "ssh", "write", f"{self._machine.endpoint}:{path}")
             files = Files(self._world, self._machine)
             before = files.read(path) if simple.append else b""

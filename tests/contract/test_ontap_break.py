@@ -115,6 +115,16 @@ def test_an_unhealthy_mirror_is_broken(stand):
     assert (state.mirror.state, state.volume.type) == ("broken_off", "rw")
 
 
+def test_a_synchronous_mirror_is_quiesced_first_and_loses_nothing(stand):
+    with stand.world.lock:
+        relation(stand).policy = "Sync"
+    with stand.connect(Access.READ) as client:
+        assert stand.action.diff(stand.action.read(client)).loss is None
+    said, state = promote(stand)
+    assert (state.mirror.state, state.volume.type) == ("broken_off", "rw")
+    assert not any(line.startswith("override") for line in said)
+
+
 def test_a_failed_job_fails_the_step_with_ontaps_code(stand):
     stand.world.faults.add(f"job-failed:{LYON}")
     with pytest.raises(ProviderError) as failure:

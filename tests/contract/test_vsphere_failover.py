@@ -12,6 +12,7 @@ from drctl.core.action import Missing
 from drctl.core.probe import Level, Probe
 from drctl.core.problem import ProviderError
 from drctl.core.provider import Access
+from drctl.lab import compute
 
 STORES = {
     "ds_ris": ("ris_vm", "198.51.100.20"),
@@ -228,6 +229,23 @@ def test_a_datastore_under_another_name_is_ours_by_its_export(bench):
     with stand.connect(Access.WRITE, "vc-lyon") as client:
         control = carry_out(action, client)
     assert control.overrides == [f"rename datastore ds_pacs (1) to ds_pacs: it is {action.export}"]
+
+
+def test_further_hosts_mount_an_export_as_the_first_one_spells_it(bench):
+    """ESXi makes a datastore's identity of server and path to the letter: one slash more is another one."""
+    stand = bench(ANY)
+    promote(stand, "pacs_vm")
+    action = mounting(stand, "ds_pacs")
+    with stand.world.lock:
+        center = lyon(stand)
+        first = next(iter(center.hosts.values()))
+        compute.mount_nfs(stand.world, center, first, "ds_pacs", action.nfs_server, f"{action.path}/")
+    with stand.connect(Access.WRITE, "vc-lyon") as client:
+        carry_out(action, client)
+        assert action.diff(action.read(client)) is None
+    with stand.world.lock:
+        [store] = lyon(stand).datastores.values()
+        assert [store.moref in host.mounts for host in lyon(stand).hosts.values()] == [True, True]
 
 
 def test_probes_see_what_the_precheck_asks_for(bench):

@@ -301,6 +301,9 @@ def test_create_between_former_partners_begins_broken_off(scene):
     scene.ok(mirrors.delete(scene.world, scene.paris, scene.mirror(), source_info_only=True))
     mirror, job = mirrors.create(scene.world, scene.paris, "svm_dr:ris_vm_dr", "svm_prod:ris_vm")
     scene.ok(job)
+    assert mirror.unseen, "its job ends before REST lists it"
+    scene.world.advance(5)
+    assert not mirror.unseen
     assert mirror.state == "broken_off"
     scene.ok(mirrors.change_state(scene.world, scene.paris, mirror, "snapmirrored"))
     assert scene.volume("svm_prod:ris_vm", "ontap-paris").type == "dp"

@@ -111,6 +111,36 @@ def test_refused_changes(lyon, mirror, path, body, query, code):
     assert mirror.state == "snapmirrored"
 
 
+def test_a_synchronous_relationship_has_states_and_refusals_of_its_own(lyon, mirror, path):
+    mirror.policy = "Sync"
+    assert lyon.get(f"{path}?fields=state")["state"] == "in_sync"
+    refused = [change(lyon, path, state).body["error"]["code"] for state in ("snapmirrored", "broken_off")]
+    assert refused == ["13303829", "13303818"]
+    uuid = mirror.transfers[-1].uuid
+    abort = lyon.call("PATCH", f"{path}/transfers/{uuid}", {"state": "aborted"})
+    assert abort.body["error"]["code"] == "13303848"
+    for state, shown in (("paused", "paused"), ("broken_off", "broken_off"), ("in_sync", "in_sync")):
+        assert lyon.job(change(lyon, path, state))["state"] == "success"
+        assert lyon.get(f"{path}?fields=state")["state"] == shown
+
+
+@pytest.mark.parametrize("more", [{"throttle": 100}, {"transfer_schedule": {"name": "hourly"}}])
+def test_a_reversal_takes_no_schedule_and_no_throttle(lyon, mirror, path, more):
+    swapped = {"source": {"path": mirror.destination}, "destination": {"path": mirror.source}}
+    answer = lyon.call("PATCH", path, {**swapped, "state": "snapmirrored", **more})
+    assert answer.body["error"]["code"] == "262196"
+    assert mirror.uuid in lyon.cluster.mirrors
+
+
+def test_a_new_relationship_is_not_listed_at_once(lyon, mirror, path):
+    query = f"/api/snapmirror/relationships?destination.path={DESTINATION}"
+    mirror.unseen = True
+    assert lyon.records(query) == []
+    assert lyon.call("GET", path).status == 404
+    mirror.unseen = False
+    assert len(lyon.records(query)) == 1
+
+
 def test_an_empty_patch_is_a_job_that_does_nothing(lyon, mirror, path):
     assert lyon.job(lyon.call("PATCH", path, {}))["state"] == "success"
     assert mirror.state == "snapmirrored"

@@ -31,6 +31,8 @@ def shell():
         ("cat < /etc/hosts", 0, "localhost\n"),
         ("cat - < /etc/hosts", 0, "localhost\n"),
         ("cat < /nowhere", 1, ""),
+        ("cat </dev/null; echo done", 0, "done\n"),
+        ("echo given | cat </dev/null", 0, ""),
         ("> /tmp/empty; test -f /tmp/empty && stat -c %s /tmp/empty", 0, "0\n"),
         ("echo x > /dev/null", 0, ""),
         ('echo a\\ b \'c d\' "e \\"f\\"" g\'h\'"i"', 0, 'a b c d e "f" ghi\n'),

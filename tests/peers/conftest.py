@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import getpass
 import os
 import secrets
@@ -329,21 +330,20 @@ def make_key_fixture() -> Callable[..., Path]:
     return make_key
 
 
-@pytest.fixture
-def sshd(tmp_path) -> Iterator[OpenSsh]:
-    """An OpenSSH server with stock limits, for the current user."""
+@contextlib.contextmanager
+def _run_sshd(folder: Path, more: str = "") -> Iterator[OpenSsh]:
     program = find_binary("sshd")
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd started by root insists on it
     port = free_port()
-    host = make_key(tmp_path / "host_key")
-    shutil.copy(make_key(tmp_path / "id_ed25519"), tmp_path / "authorized_keys")
-    (tmp_path / "sshd_config").write_text(_SSHD.format(port=port, folder=tmp_path))
+    host = make_key(folder / "host_key")
+    shutil.copy(make_key(folder / "id_ed25519"), folder / "authorized_keys")
+    (folder / "sshd_config").write_text(_SSHD.format(port=port, folder=folder) + more + "\n")
     process = subprocess.Popen(
-        [program, "-D", "-f", str(tmp_path / "sshd_config"), "-E", str(tmp_path / "sshd.log")],
+        [program, "-D", "-f", str(folder / "sshd_config"), "-E", str(folder / "sshd.log")],
         start_new_session=True,
     )
-    server = OpenSsh(port, tmp_path, process)
+    server = OpenSsh(port, folder, process)
     server.know(host)
     try:
         wait_until(server.listens, "a listening sshd")
@@ -351,6 +351,20 @@ def sshd(tmp_path) -> Iterator[OpenSsh]:
     finally:
         process.terminate()
         process.wait()
+
+
+@pytest.fixture
+def sshd(tmp_path) -> Iterator[OpenSsh]:
+    """An OpenSSH server with stock limits, for the current user."""
+    with _run_sshd(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def make_sshd(tmp_path_factory) -> Iterator[Callable[[str], OpenSsh]]:
+    """Start OpenSSH servers with another line in their configuration."""
+    with contextlib.ExitStack() as stack:
+        yield lambda line: stack.enter_context(_run_sshd(tmp_path_factory.mktemp("sshd"), line))
 
 
 # --- a wire that fails ----------------------------------------------------------------------------

@@ -183,6 +183,27 @@ def test_registrations_are_read_together(start):
     assert all(state.vm is not None and state.drs for state in states)
 
 
+def test_questions_of_many_vms_are_asked_together(start):
+    vcsim = start(vms=50)
+    names = [vm(number) for number in range(50)]
+    questions = [
+        [NetworksResolvable(networks=("VM Network",))] * 50,
+        [VmxPresent(datastore=STORE, vmx=f"{name}/{name}.vmx") for name in names],
+        [VmxPresent(datastore="gone", vmx="gone/gone.vmx")] * 50,
+        [HostsConnected(cluster=CLUSTER)] * 50,
+        [Accessible(datastore=STORE, cluster=CLUSTER)] * 50,
+    ]
+    with vcsim.connect(Access.READ) as client:
+        Reachable().observe(client)
+        for probes in questions:
+            before = vcsim.requests()
+            seen = type(probes[0]).observe_many(probes, client)
+            assert vcsim.requests() - before <= 15
+            levels = {probe.judge(one).level for probe, one in zip(probes, seen, strict=True)}
+            assert len(levels) == 1
+            assert (levels == {Level.BLOCKER}) is (probes[0] == questions[2][0])
+
+
 def test_probes(start):
     name = vm(0)
     every = tuple(vm(number) for number in range(4))

@@ -85,7 +85,7 @@ def _render(array: Array, mirror: Mirror) -> Record:
         "source": {**endpoint(source, mirror.source), "cluster": references.cluster_of(source)},
         "destination": endpoint(array.cluster, mirror.destination),
         "policy": policy_record(mirror.policy),
-        "state": mirror.state,
+        "state": "in_sync" if is_sync(mirror) and mirror.state == "snapmirrored" else mirror.state,
         "healthy": mirror.healthy,
         "restore": mirror.restore,
         "group_type": "none",
@@ -141,7 +141,12 @@ def _list(call: Call) -> list[Record]:
     at_source = {"source_only", "source_info_only"} & set(_delete_flags(call))
     if at_source or call.query.flag("list_destinations_only"):
         return [_render_destination(array, m) for m in mirrors.destinations_of(array.world, array.cluster)]
-    return [_render(array, mirror) for mirror in array.cluster.mirrors.values()]
+    return [_render(array, mirror) for mirror in array.cluster.mirrors.values() if not mirror.unseen]
+
+
+def is_sync(mirror: Mirror) -> bool:
+    """Say whether each write goes to both sides at once: other states, no aborts."""
+    return POLICIES.get(mirror.policy) == "sync"
 
 
 def find(call: Call, uuid: str) -> Mirror:
@@ -214,6 +219,10 @@ def _modify(call: Call, record: Record) -> Outcome:
     state = string(body, "state")
     source, destination = string(body, "source.path"), string(body, "destination.path")
     if source and destination and (source, destination) == (mirror.destination, mirror.source):
+        for name in {"transfer_schedule", "throttle"} & body.keys():
+            raise RestError(
+                400, 262196, f'Field "{name}" cannot be set when the direction is reversed.', name
+            )
         return Outcome(mirrors.reverse(world, cluster, mirror, source, destination, state or "snapmirrored"))
     if source not in (None, mirror.source) or destination not in (None, mirror.destination):
         raise RestError(400, 13304120, "The paths do not match those of the relationship, swapped.")
@@ -237,12 +246,19 @@ def _change_state(call: Call, mirror: Mirror, state: str) -> Outcome:
         raise RestError(400, 13303817, f'Unknown value "{state}" for property "state".', "state")
     if state == "in_sync" and POLICIES.get(mirror.policy) != "sync":
         raise RestError(400, 13303831, 'State "in_sync" is not valid for an asynchronous policy.', "state")
+    if state == "snapmirrored" and is_sync(mirror):
+        raise RestError(400, 13303829, 'State "snapmirrored" is not valid for a synchronous policy.', "state")
+    forced = call.query.flag("force")
+    if state == "broken_off" and is_sync(mirror) and mirror.state == "snapmirrored" and not forced:
+        raise RestError(
+            400, 13303818, "A synchronous relationship must be quiesced before it is broken.", "state"
+        )
     job = mirrors.change_state(
         call.array.world,
         call.array.cluster,
         mirror,
         "snapmirrored" if state == "in_sync" else state,
-        force=call.query.flag("force"),
+        force=forced,
         restore_to=string(call.body, "restore_to_snapshot"),
         validate_only=call.dry,
         preserve=boolean(call.body, "preserve") or False,

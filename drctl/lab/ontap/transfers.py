@@ -7,7 +7,7 @@ from drctl.lab.model import Mirror
 from drctl.lab.ontap.bodies import check_settable, one_of, required, string
 from drctl.lab.ontap.errors import RestError
 from drctl.lab.ontap.records import Record, format_duration, format_time, text
-from drctl.lab.ontap.relationships import endpoint, find
+from drctl.lab.ontap.relationships import endpoint, find, is_sync
 from drctl.lab.ontap.resource import Call, Outcome, Resource, self_link
 from drctl.lab.ontap.schema import Schema
 from drctl.lab.storage import find_path, find_snapshot
@@ -66,6 +66,8 @@ def _modify_transfer(call: Call, record: Record) -> Outcome:
     check_settable(call, {"state"}, record)
     mirror = find(call, call.parents["relationship.uuid"])
     state = one_of(required(call.body, "state"), {"aborted", "hard_aborted"}, "state")
+    if is_sync(mirror):
+        raise RestError(400, 13303848, "Transfers of a synchronous relationship cannot be aborted.", "state")
     transfer = next(t for t in mirror.transfers if t.uuid == text(record, "uuid"))
     hard = state == "hard_aborted"
     mirrors.abort(call.array.world, call.array.cluster, mirror, transfer, hard=hard)

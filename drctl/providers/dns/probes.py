@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, Self
 
 from pydantic import Field as Named
@@ -10,11 +11,13 @@ from pydantic import JsonValue, ValidationInfo, field_validator, model_validator
 from drctl.core.action import NotExercised, ObjectRef
 from drctl.core.bubble import Bubble
 from drctl.core.duration import Duration, format_duration
-from drctl.core.probe import Finding, Level, Observation, Probe
+from drctl.core.probe import BulkProbe, Finding, Level, Observation, Probe
+from drctl.core.problem import ProviderError
 from drctl.providers.dns.model import (
     Answer,
     NameServers,
     Question,
+    RecordState,
     RecordType,
     Ttl,
     Zone,
@@ -97,7 +100,7 @@ class Access(Probe[NameServers]):
         )
 
 
-class RecordAsExpected(Probe[NameServers]):
+class RecordAsExpected(BulkProbe[NameServers]):
     """Every authoritative server answers ``values`` or ``also``, with a TTL of at most ``max_ttl``.
 
     ``also`` is what the record reads after the failover, so that a second run finds nothing wrong.
@@ -140,9 +143,20 @@ class RecordAsExpected(Probe[NameServers]):
         """Name the record."""
         return frozenset({ObjectRef("record", f"{self.record} {self.type}")})
 
-    def observe(self, client: NameServers) -> Observation:
-        """Ask every server; raise ``ProviderError`` when the primary cannot be asked."""
-        state = read_records(client, [(self.zone, self.record, self.type)])[0]
+    @classmethod
+    def observe_many(cls, probes: Sequence[Self], client: NameServers) -> list[Observation | ProviderError]:
+        """Ask every server for every record at once; what the primary cannot be asked for is an error."""
+        states = read_records(client, [(probe.zone, probe.record, probe.type) for probe in probes])
+        found: list[Observation | ProviderError] = []
+        for probe, state in zip(probes, states, strict=True):
+            try:
+                found.append(probe.told(state))
+            except ProviderError as error:
+                found.append(error)
+        return found
+
+    def told(self, state: RecordState) -> Observation:
+        """Return what the servers answer; raise ``ProviderError`` when the primary cannot be asked."""
         if state.primary.unreachable:
             proven(state, self.record)
         primary = state.primary

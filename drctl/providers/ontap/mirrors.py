@@ -41,7 +41,7 @@ def read_mirrors(client: Client, destinations: Sequence[str]) -> list[MirrorStat
         ProviderError: The cluster cannot be read.
     """
     mirrors = {m.destination: m for m in _relationships(client, destinations)}
-    volumes = {v.path: v for v in _volumes(client, destinations)}
+    volumes = volumes_at(client, destinations)
     snapshots = _exported(client, mirrors, volumes)
     skew = client.skew()
     states = []
@@ -66,12 +66,15 @@ def _relationships(client: Client, destinations: Sequence[str]) -> list[Mirror]:
     return client.fetch(Mirror, destination__path=_either(destinations))
 
 
-def _volumes(client: Client, destinations: Sequence[str]) -> list[Volume]:
-    pairs = [split_path(destination) for destination in destinations]
+def volumes_at(client: Client, paths: Sequence[str]) -> dict[str, Volume]:
+    """Return volumes by ``svm:volume``, in one request; more than those asked for may be among them."""
+    pairs = [split_path(path) for path in paths]
     svms = _either(svm for svm, _ in pairs)
-    if len(destinations) > LONGEST_QUERY:
-        return client.fetch(Volume, svm__name=svms)
-    return client.fetch(Volume, svm__name=svms, name=_either(name for _, name in pairs if name))
+    if len(paths) > LONGEST_QUERY:
+        found = client.fetch(Volume, svm__name=svms)
+    else:
+        found = client.fetch(Volume, svm__name=svms, name=_either(name for _, name in pairs if name))
+    return {volume.path: volume for volume in found}
 
 
 def _either(values: Collection[str] | Iterator[str]) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from pydantic import Field as Argument
 from pydantic import JsonValue
@@ -11,7 +12,7 @@ from pydantic import JsonValue
 from drctl.core.action import NotExercised, ObjectRef, Recipe
 from drctl.core.bubble import Bubble
 from drctl.core.duration import Duration, format_duration
-from drctl.core.probe import Finding, Level, Observation, Probe
+from drctl.core.probe import BulkProbe, Finding, Level, Observation, Probe
 from drctl.core.problem import ProviderError
 from drctl.providers.ontap.client import Client
 from drctl.providers.ontap.mirrors import MirrorState, read_mirrors
@@ -76,7 +77,7 @@ class Access(Probe[Client]):
         return Finding(Level.OK, f"{who}; clock {_offset(skew)} ours" if skew else f"{who}; clocks agree")
 
 
-class _OnMirror(Probe[Client]):
+class _OnMirror(BulkProbe[Client]):
     destination: Destination
 
     def in_drill(self, bubble: Bubble) -> Recipe | NotExercised | None:
@@ -87,9 +88,11 @@ class _OnMirror(Probe[Client]):
         """Name the mirror."""
         return frozenset({ObjectRef("mirror", self.destination)})
 
-    def observe(self, client: Client) -> Observation:
-        """Read the relationship on its destination cluster."""
-        return Observation(_mirror_values(read_mirrors(client, [self.destination])[0]))
+    @classmethod
+    def observe_many(cls, probes: Sequence[Self], client: Client) -> list[Observation | ProviderError]:
+        """Read the relationships on their destination cluster, with their volumes and snapshots."""
+        states = read_mirrors(client, [probe.destination for probe in probes])
+        return [Observation(_mirror_values(state)) for state in states]
 
     def unusable(self, seen: Observation) -> Finding | None:
         """Say when there is no mirror to speak of."""
@@ -158,7 +161,7 @@ class MirrorHealthy(_OnMirror):
         return Finding(Level.OK, f"the mirror to {self.destination} is healthy ({state})")
 
 
-class OneRecoveryPoint(Probe[Client]):
+class OneRecoveryPoint(BulkProbe[Client]):
     """Whether several volumes would come back as of nearly the same time: a VM with disks on both."""
 
     name: ClassVar[str] = "ontap.recovery_point.consistent"
@@ -177,14 +180,19 @@ class OneRecoveryPoint(Probe[Client]):
         """Name the mirrors."""
         return frozenset(ObjectRef("mirror", destination) for destination in self.destinations)
 
-    def observe(self, client: Client) -> Observation:
+    @classmethod
+    def observe_many(cls, probes: Sequence[Self], client: Client) -> list[Observation | ProviderError]:
         """Read when each exported snapshot was made."""
-        states = read_mirrors(client, self.destinations)
-        points = {
-            destination: state.recovery_point.isoformat() if state.recovery_point else None
-            for destination, state in zip(self.destinations, states, strict=True)
-        }
-        known = [state.recovery_point for state in states if state.recovery_point]
+        every = sorted({destination for probe in probes for destination in probe.destinations})
+        states = dict(zip(every, read_mirrors(client, every), strict=True))
+        return [
+            probe.compare({one: states[one].recovery_point for one in probe.destinations}) for probe in probes
+        ]
+
+    def compare(self, found: Mapping[str, datetime | None]) -> Observation:
+        """Return what was seen of each mirror, and how far apart they are."""
+        points = {destination: point.isoformat() if point else None for destination, point in found.items()}
+        known = [point for point in found.values() if point]
         spread = (max(known) - min(known)).total_seconds() if known else None
         return Observation({"recovery_points": dict(points), "spread_seconds": spread})
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Sequence
+from datetime import datetime
+from typing import ClassVar, Self
 
 from pydantic import Field as Argument
 from pydantic import JsonValue
@@ -10,10 +12,11 @@ from pydantic import JsonValue
 from drctl.core.action import NotExercised, ObjectRef, Recipe
 from drctl.core.bubble import Bubble
 from drctl.core.duration import Duration, format_duration
-from drctl.core.probe import Finding, Level, Observation, Probe
+from drctl.core.probe import BulkProbe, Finding, Level, Observation
+from drctl.core.problem import ProviderError
 from drctl.providers.ontap.client import Client
 from drctl.providers.ontap.mirrors import read_mirrors
-from drctl.providers.ontap.relation import ACTIVE, FAILED, read_relations
+from drctl.providers.ontap.relation import ACTIVE, FAILED, Relation, read_relations
 from drctl.providers.ontap.snapmirror import Destination
 
 _OUTPUTS = frozenset(
@@ -34,7 +37,7 @@ _OUTPUTS = frozenset(
 )
 
 
-class _OnRelation(Probe[Client]):
+class _OnRelation(BulkProbe[Client]):
     output_names: ClassVar[frozenset[str]] = _OUTPUTS
 
     destination: Destination
@@ -47,27 +50,37 @@ class _OnRelation(Probe[Client]):
         """Ask it as it is: it looks at the mirror alone."""
         return None
 
-    def observe(self, client: Client) -> Observation:
-        """Read the relationship on its destination cluster, with its settings."""
-        relation = read_relations(client, [self.destination]).get(self.destination)
-        if relation is None:
-            return Observation({"state": None})
-        point = read_mirrors(client, [self.destination])[0].recovery_point
-        values: dict[str, JsonValue] = {
-            "source": relation.source,
-            "state": relation.state,
-            "healthy": relation.healthy,
-            "reasons": list(relation.reasons),
-            "policy": relation.policy,
-            "schedule": relation.schedule,
-            "throttle": relation.throttle,
-            "last_transfer": relation.transfer,
-            "last_transfer_type": relation.last_type,
-            "exported_snapshot": relation.exported,
-            "recovery_point": point.isoformat() if point else None,
-            "lag_seconds": relation.lag,
-        }
-        return Observation(values)
+    @classmethod
+    def observe_many(cls, probes: Sequence[Self], client: Client) -> list[Observation | ProviderError]:
+        """Read the relationships on their destination cluster, with their settings."""
+        wanted = sorted({probe.destination for probe in probes})
+        relations = read_relations(client, wanted)
+        there = [destination for destination in wanted if destination in relations]
+        states = zip(there, read_mirrors(client, there) if there else (), strict=True)
+        points = {destination: state.recovery_point for destination, state in states}
+        return [
+            Observation(_settings(relations[probe.destination], points[probe.destination]))
+            if probe.destination in points
+            else Observation({"state": None})
+            for probe in probes
+        ]
+
+
+def _settings(relation: Relation, point: datetime | None) -> dict[str, JsonValue]:
+    return {
+        "source": relation.source,
+        "state": relation.state,
+        "healthy": relation.healthy,
+        "reasons": list(relation.reasons),
+        "policy": relation.policy,
+        "schedule": relation.schedule,
+        "throttle": relation.throttle,
+        "last_transfer": relation.transfer,
+        "last_transfer_type": relation.last_type,
+        "exported_snapshot": relation.exported,
+        "recovery_point": point.isoformat() if point else None,
+        "lag_seconds": relation.lag,
+    }
 
 
 class MirrorDirection(_OnRelation):

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Self
 
 from pydantic import Field as Argument
 from pydantic import JsonValue
 
 from drctl.core.action import NotExercised, ObjectRef, Recipe
 from drctl.core.bubble import Bubble
-from drctl.core.probe import Finding, Level, Observation, Probe
+from drctl.core.probe import BulkProbe, Finding, Level, Observation
+from drctl.core.problem import ProviderError
 from drctl.providers.ontap.arguments import SvmName, VolumeName
 from drctl.providers.ontap.client import Client
-from drctl.providers.ontap.exports import Address, read_exports
+from drctl.providers.ontap.exports import Address, Exports, read_exports
+from drctl.providers.ontap.mirrors import LONGEST_QUERY, volumes_at
 from drctl.providers.ontap.model import Aggregate, CifsServer, ExportPolicy, Volume
 from drctl.providers.ontap.probes import impossible
 from drctl.providers.ontap.rules import Grant, grant
 
 
-class _OnVolume(Probe[Client]):
+class _OnVolume(BulkProbe[Client]):
     svm: SvmName
     volume: VolumeName
 
@@ -35,9 +38,11 @@ class _OnVolume(Probe[Client]):
         """Name the volume."""
         return frozenset({ObjectRef("volume", self.path)})
 
-    def find(self, client: Client) -> Volume | None:
-        """Read the volume."""
-        return next(iter(client.fetch(Volume, svm__name=self.svm, name=self.volume)), None)
+    @classmethod
+    def find(cls, probes: Sequence[Self], client: Client) -> list[Volume | None]:
+        """Read the volumes in one request."""
+        found = volumes_at(client, [probe.path for probe in probes])
+        return [found.get(probe.path) for probe in probes]
 
 
 class VolumeReady(_OnVolume):
@@ -46,18 +51,15 @@ class VolumeReady(_OnVolume):
     name: ClassVar[str] = "ontap.volume.ready"
     output_names: ClassVar[frozenset[str]] = frozenset({"exists", "state", "type", "junction"})
 
-    def observe(self, client: Client) -> Observation:
-        """Read it."""
-        volume = self.find(client)
-        if volume is None:
-            return Observation({"exists": False})
-        values: dict[str, JsonValue] = {
-            "exists": True,
-            "state": volume.state,
-            "type": volume.type,
-            "junction": volume.junction,
-        }
-        return Observation(values)
+    @classmethod
+    def observe_many(cls, probes: Sequence[Self], client: Client) -> list[Observation | ProviderError]:
+        """Read them."""
+        return [
+            Observation({"exists": True, "state": one.state, "type": one.type, "junction": one.junction})
+            if one is not None
+            else Observation({"exists": False})
+            for one in cls.find(probes, client)
+        ]
 
     def judge(self, seen: Observation) -> Finding:
         """Absent or offline cannot be used at all."""
@@ -83,16 +85,14 @@ class AggregateSpace(_OnVolume):
         description="The share of each aggregate that must be free, in percent."
     )
 
-    def observe(self, client: Client) -> Observation:
-        """Read the volume's aggregates, in bytes."""
-        volume = self.find(client)
-        if volume is None:
-            return Observation({"exists": False})
-        found = client.fetch(Aggregate, name="|".join(volume.aggregates)) if volume.aggregates else []
-        aggregates: list[JsonValue] = [
-            {"name": each.name, "size_bytes": each.size, "available_bytes": each.available} for each in found
-        ]
-        return Observation({"exists": True, "aggregates": aggregates})
+    @classmethod
+    def observe_many(cls, probes: Sequence[Self], client: Client) -> list[Observation | ProviderError]:
+        """Read the volumes and their aggregates, in bytes."""
+        volumes = cls.find(probes, client)
+        names = sorted({name for volume in volumes if volume for name in volume.aggregates})
+        query = {"name": "|".join(names)} if len(names) <= LONGEST_QUERY else {}
+        found = {each.name: each for each in client.fetch(Aggregate, **query)} if names else {}
+        return [_space(volume, found) for volume in volumes]
 
     def judge(self, seen: Observation) -> Finding:
         """Compare each aggregate's free share."""
@@ -118,7 +118,7 @@ class AggregateSpace(_OnVolume):
         return Finding(Level.OK, "; ".join(figures), details)
 
 
-class ExportAdmits(Probe[Client]):
+class ExportAdmits(BulkProbe[Client]):
     """Whether each client gets through: read-write with superuser by the policy, read by the SVM root's."""
 
     name: ClassVar[str] = "ontap.export.admits"
@@ -138,9 +138,14 @@ class ExportAdmits(Probe[Client]):
         """Name the policy."""
         return frozenset({ObjectRef("export", f"{self.svm}:{self.policy}")})
 
-    def observe(self, client: Client) -> Observation:
+    @classmethod
+    def observe_many(cls, probes: Sequence[Self], client: Client) -> list[Observation | ProviderError]:
         """Evaluate the rules of both policies for each client."""
-        exports = read_exports(client, [(self.svm, "", self.policy)])[0]
+        exports = read_exports(client, [(probe.svm, "", probe.policy) for probe in probes])
+        return [probe.evaluate(found) for probe, found in zip(probes, exports, strict=True)]
+
+    def evaluate(self, exports: Exports) -> Observation:
+        """Return what both policies give each client."""
         verdicts: dict[str, JsonValue] = {}
         for address in self.clients:
             verdicts[address] = {
@@ -182,7 +187,7 @@ class ExportAdmits(Probe[Client]):
         return lines
 
 
-class CifsJoined(Probe[Client]):
+class CifsJoined(BulkProbe[Client]):
     """Whether the SVM has a CIFS server, enabled and joined to a domain."""
 
     name: ClassVar[str] = "ontap.cifs.joined"
@@ -194,19 +199,12 @@ class CifsJoined(Probe[Client]):
         """Ask it as it is: it looks at the standby's own server."""
         return None
 
-    def observe(self, client: Client) -> Observation:
-        """Read the CIFS service."""
-        server = next(iter(client.fetch(CifsServer, svm__name=self.svm)), None)
-        if server is None:
-            return Observation({"exists": False})
-        values: dict[str, JsonValue] = {
-            "exists": True,
-            "server": server.name,
-            "enabled": server.enabled,
-            "domain": server.domain,
-            "aliases": list(server.aliases),
-        }
-        return Observation(values)
+    @classmethod
+    def observe_many(cls, probes: Sequence[Self], client: Client) -> list[Observation | ProviderError]:
+        """Read the CIFS services."""
+        svms = "|".join(sorted({probe.svm for probe in probes}))
+        found = {server.svm: server for server in client.fetch(CifsServer, svm__name=svms)}
+        return [_service(found.get(probe.svm)) for probe in probes]
 
     def judge(self, seen: Observation) -> Finding:
         """Without a server nothing can be shared."""
@@ -221,6 +219,29 @@ class CifsJoined(Probe[Client]):
         if not values.get("domain"):
             return Finding(Level.WARNING, f"{who} is in a workgroup: domain accounts cannot use it")
         return Finding(Level.OK, f"{who} is enabled and joined to {values.get('domain')}")
+
+
+def _space(volume: Volume | None, found: Mapping[str, Aggregate]) -> Observation:
+    if volume is None:
+        return Observation({"exists": False})
+    mine = [found[name] for name in volume.aggregates if name in found]
+    aggregates: list[JsonValue] = [
+        {"name": each.name, "size_bytes": each.size, "available_bytes": each.available} for each in mine
+    ]
+    return Observation({"exists": True, "aggregates": aggregates})
+
+
+def _service(server: CifsServer | None) -> Observation:
+    if server is None:
+        return Observation({"exists": False})
+    values: dict[str, JsonValue] = {
+        "exists": True,
+        "server": server.name,
+        "enabled": server.enabled,
+        "domain": server.domain,
+        "aliases": list(server.aliases),
+    }
+    return Observation(values)
 
 
 def _granted(policy: ExportPolicy | None, client: str) -> JsonValue:

@@ -141,7 +141,7 @@ class Promotion:
         if error.transient or problems.code_of(error) == problems.ENTRY_MISSING:
             self.control.sleep(min(LONGEST_PAUSE, self.control.remaining()))
             return forced
-        if forced or not self.override or not _overridable(error):
+        if forced or not self.override or not _overridable(error, self._mirror()):
             raise error
         self.control.override(
             f"break {self.destination} with force=true", f"ONTAP refused without it: {error.problem.summary}"
@@ -174,11 +174,17 @@ def _is_final(error: ProviderError) -> bool:
     return error.unreachable or isinstance(error, ReadOnlyError) or error.problem.code == "ontap-auth"
 
 
-def _overridable(error: ProviderError) -> bool:
-    """Say whether force is the documented answer: the peer does not answer, or validation failed."""
-    text = error.problem.summary.lower()
-    known = problems.code_of(error) in {problems.PEER_UNREACHABLE, problems.BREAK_FAILED}
-    return known or "peer cluster" in text or "unhealthy" in text or "not healthy" in text
+def _overridable(error: ProviderError, mirror: Mirror) -> bool:
+    """Say whether force is the answer: the peer does not answer, or the relationship is unhealthy.
+
+    A break that ONTAP refuses for another reason (a missing volume, a snapshot in use) stays refused.
+    """
+    text, code = error.problem.summary.lower(), problems.code_of(error)
+    if code == problems.BREAK_FAILED and not mirror.healthy:
+        return True
+    return code == problems.PEER_UNREACHABLE or any(
+        words in text for words in ("peer cluster", "unhealthy", "not healthy")
+    )
 
 
 def _to_state(mirror: Mirror, state: str, doing: str, *, forced: bool = False) -> Request:

@@ -19,7 +19,7 @@ from drctl.providers.ontap.model import Instant, Mirror, Row
 from drctl.providers.ontap.request import Request
 
 BEGINS = 15.0
-"""Seconds in which a transfer that was asked for shows up."""
+"""Seconds in which a transfer that was asked for, or a relationship just made, shows up."""
 
 FAILED = frozenset({"failed", "aborted", "hard_aborted"})
 ACTIVE = frozenset({"snapmirrored", "in_sync", "synchronizing"})
@@ -90,6 +90,18 @@ class Following:
         if self.destination not in found:
             raise problems.vanished(f"the mirror to {self.destination}", self.client.name)
         return found[self.destination]
+
+    def appear(self) -> Relation:
+        """Read a relationship just made: its job may end before it is listed (netapp.ontap issue 344)."""
+        ends, pause = self.client.clock.monotonic() + BEGINS, FIRST_PAUSE
+        while True:
+            try:
+                return self.relation()
+            except ProviderError as error:
+                if error.problem.code != "ontap-vanished" or self.client.clock.monotonic() >= ends:
+                    raise
+            self.control.sleep(pause)
+            pause = min(pause * 1.5, LONGEST_PAUSE)
 
     def finish(self) -> Relation:
         """Wait until no transfer is under way, telling bytes, rate and time left.

@@ -92,6 +92,7 @@ class Reversal:
                 following = Following(
                     self.client, self.control, self.wish.destination, held.used if held else 0
                 )
+                following.appear()
             elif not relation.transferring and relation.state not in ACTIVE:
                 self._resync(relation)
             following.finish()
@@ -156,7 +157,7 @@ class Reversal:
             f"mirroring {self.wish.source} to {self.wish.destination}: base {sides.base.name}"
         )
         self._create({})
-        return Following(self.client, self.control, self.wish.destination).relation()
+        return Following(self.client, self.control, self.wish.destination).appear()
 
     def _forget(self, relation: Relation) -> None:
         if not self.wish.replaces:

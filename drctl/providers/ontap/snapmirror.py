@@ -116,6 +116,11 @@ class Quiesce(_OnMirror):
 class Break(_OnMirror):
     """Break the mirror so that its destination becomes writable; the source is never asked.
 
+    The mirror is quiesced first, for ``quiesce_timeout`` at most; a transfer that cannot end is aborted.
+    When ONTAP refuses the break because its peer does not answer (262224) or the mirror is unhealthy, it is
+    asked again with ``force=true``, which overrides its validation: said and journaled before, and never
+    with ``override: false``.
+
     Everything written at the source after the exported snapshot is given up: the change says since when.
     Going back means a resync, which discards what was written at the destination since.
     A relationship that is gone while its volume is writable counts as broken.

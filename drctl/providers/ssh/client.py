@@ -16,12 +16,11 @@ from drctl.core.clock import Clock, SystemClock
 from drctl.core.problem import Problem, ProviderError, ReadOnlyError
 from drctl.core.provider import Access
 from drctl.providers.ssh import reaching
-from drctl.providers.ssh.login import log_in
+from drctl.providers.ssh.connection import LOST, Connection
 from drctl.providers.ssh.model import LIMIT, Answer, FileState, Question, Result, SshEndpoint
 
-SESSIONS = 8
-"""Two fewer than sshd allows on one connection unless told otherwise (sshd_config(5), MaxSessions): the
-server ends a session a little after we have closed it."""
+SESSIONS = 10
+"""Commands and files at once on one connection: what sshd allows by default (sshd_config(5), MaxSessions)."""
 
 KILL_AFTER = 5
 """Seconds between TERM and KILL for a command that is out of time."""
@@ -38,8 +37,6 @@ LINGER = 2.0
 TIMED_OUT, CANNOT_RUN, NOT_FOUND, KILLED = 124, 126, 127, 137
 """What GNU timeout(1) and POSIX shells answer instead of a command's own status."""
 
-_LOST = (paramiko.SSHException, EOFError, OSError)
-
 
 class SshClient:
     """Logs in on first use; thread-safe; ``close`` ends the connection and its thread.
@@ -55,15 +52,11 @@ class SshClient:
         self._access = access
         self._clock = clock or SystemClock()
         self._slots = threading.BoundedSemaphore(min(endpoint.limit, SESSIONS))
-        self._lock = threading.Lock()
-        self._connection: paramiko.SSHClient | None = None
+        self._connection = Connection(endpoint, self._clock)
 
     def close(self) -> None:
         """End the connection; the next call would open another."""
-        with self._lock:
-            connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
+        self._connection.close()
 
     def guard(self, command: Sequence[str], timeout: float) -> Result:
         """Run a command that only looks; allowed to readers, because that is what it is for.
@@ -71,12 +64,7 @@ class SshClient:
         Raises:
             ProviderError: It could not be run, or did not end in time.
         """
-        try:
-            result = self._run(command, timeout, effect_unknown=False)
-        except ProviderError as error:
-            if error.problem.code != "ssh-answer-lost":
-                raise
-            result = self._run(command, timeout, effect_unknown=False)  # it only looks: asked once more
+        result = self._run(command, timeout, effect_unknown=False)
         if result.status in (CANNOT_RUN, NOT_FOUND) or result.status > 128:
             raise self._error(
                 "ssh-guard-failed",
@@ -112,7 +100,7 @@ class SshClient:
         try:
             with self._sftp() as sftp:
                 return self._read(sftp, path)
-        except _LOST as error:
+        except LOST as error:
             raise self._file_error("read", path, error) from error
 
     def put(self, path: str, content: bytes, mode: int, mark: str) -> None:
@@ -132,7 +120,7 @@ class SshClient:
                 self._write(sftp, beside, content, mode)
                 renaming = True
                 self._rename(sftp, beside, path)
-        except _LOST as error:
+        except LOST as error:
             raise self._file_error("write", path, error, effect_unknown=renaming) from error
 
     # --- through the host ---------------------------------------------------------------------
@@ -152,34 +140,7 @@ class SshClient:
     @contextlib.contextmanager
     def _forward(self, address: str, port: int, timeout: float) -> Iterator[paramiko.Channel]:
         """Lend a connection that the host opens; raise ``reaching.ConnectError`` when it cannot."""
-        connection, _fresh = self._connected()
-        transport = connection.get_transport()
-        try:
-            if transport is None:
-                raise EOFError
-            channel = transport.open_channel(
-                "direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=timeout
-            )
-        except paramiko.ChannelException as error:
-            if error.code == reaching.PROHIBITED:
-                raise self._error(
-                    "ssh-no-forwarding",
-                    f"{self._endpoint.host} forwards no connection to {address}:{port}",
-                    error.text,
-                    "Allow it there: AllowTcpForwarding and PermitOpen in sshd_config.",
-                ) from error
-            raise reaching.ConnectError(error.text) from error
-        except _LOST as error:
-            if transport is not None and transport.is_active():
-                raise TimeoutError from error  # the host is there and still tries
-            self.close()
-            raise self._error(
-                "ssh-unreachable",
-                f"the connection to {self._endpoint.host} broke off",
-                str(error),
-                transient=True,
-                unreachable=True,
-            ) from error
+        channel = self._connection.forward(address, port, timeout)
         try:
             yield channel
         finally:
@@ -188,13 +149,18 @@ class SshClient:
     # --- commands -----------------------------------------------------------------------------
 
     def _run(self, command: Sequence[str], timeout: float, *, effect_unknown: bool) -> Result:
-        """Run under ``timeout -k`` on the host: closing a channel does not end a remote process."""
-        line = shlex.join(["timeout", "-k", str(KILL_AFTER), f"{timeout:g}", *command])
+        """Run under ``timeout -k`` on the host: closing a channel does not end a remote process.
+
+        Its input is ended there and not by us: paramiko may send our end of file after its own answer to
+        the server's close, and sshd then drops the connection with all its sessions ("ieof packet referred
+        to nonexistent channel").
+        """
+        line = shlex.join(["timeout", "-k", str(KILL_AFTER), f"{timeout:g}", *command]) + " </dev/null"
         with self._slots, self._channel() as channel:
             try:
                 result = self._exchange(channel, line, timeout + KILL_AFTER + self._margin)
-            except _LOST as error:
-                self.close()
+            except LOST as error:
+                self._connection.forget(channel.get_transport())
                 raise self._unanswered(command, effect_unknown=effect_unknown) from error
         if result.status in (TIMED_OUT, KILLED):
             raise self._error(
@@ -211,7 +177,6 @@ class SshClient:
         with _given_up_after(patience, channel):  # paramiko waits for ever for the answer to exec
             channel.set_combine_stderr(True)
             channel.exec_command(line)
-            channel.shutdown_write()
             output, truncated = self._collect(channel, deadline)
             channel.status_event.wait(max(0.0, deadline - self._clock.monotonic()))
             status = self._status(channel, deadline)
@@ -221,12 +186,13 @@ class SshClient:
         """Return the exit status; raise ``EOFError`` when it was lost on the way.
 
         A command killed by a signal has none (paramiko drops exit-signal), and neither has ``timeout``
-        after it had to use KILL, which strikes its whole process group.
+        after it had to use KILL, which strikes its whole process group. Then the host closes the session,
+        and paramiko ends it on our side in answer; it does not when the connection broke.
         """
         status = channel.exit_status
         if status >= 0:
             return status
-        if self._clock.monotonic() >= deadline or not channel.get_transport().is_active():
+        if self._clock.monotonic() >= deadline or not channel.eof_sent:
             raise EOFError
         return KILLED
 
@@ -251,12 +217,13 @@ class SshClient:
     @contextlib.contextmanager
     def _sftp(self) -> Iterator[paramiko.SFTPClient]:
         with self._slots, self._channel() as channel, _given_up_after(FILE_TIMEOUT, channel):
-            channel.invoke_subsystem("sftp")
-            sftp = paramiko.SFTPClient(channel)
             try:
-                yield sftp
-            finally:
-                sftp.close()
+                channel.invoke_subsystem("sftp")
+                yield paramiko.SFTPClient(channel)
+            except LOST as error:
+                if not _is_refusal(error):
+                    self._connection.forget(channel.get_transport())
+                raise
 
     def _read(self, sftp: paramiko.SFTPClient, path: str) -> FileState:
         try:
@@ -295,47 +262,11 @@ class SshClient:
 
     @contextlib.contextmanager
     def _channel(self) -> Iterator[paramiko.Channel]:
-        channel = self._open()
+        channel = self._connection.session()
         try:
             yield channel
         finally:
             channel.close()
-
-    def _open(self) -> paramiko.Channel:
-        """Open a session; a connection that died while idle is replaced once: nothing was sent on it."""
-        while True:
-            connection, fresh = self._connected()
-            transport = connection.get_transport()
-            try:
-                if transport is None:
-                    raise EOFError
-                return transport.open_session(timeout=self._endpoint.connect_timeout)
-            except paramiko.ChannelException as error:
-                raise self._error(
-                    "ssh-session-refused", "the host allows no further session", error.text, transient=True
-                ) from error
-            except _LOST as error:
-                self.close()
-                if fresh:
-                    raise self._error(
-                        "ssh-unreachable",
-                        f"the connection to {self._endpoint.host} broke off before anything was sent",
-                        str(error),
-                        transient=True,
-                        unreachable=True,
-                    ) from error
-
-    def _connected(self) -> tuple[paramiko.SSHClient, bool]:
-        with self._lock:
-            connection = self._connection
-            transport = connection.get_transport() if connection else None
-            if connection and transport and transport.is_active():
-                return connection, False
-            if connection:
-                connection.close()
-                self._connection = None
-            self._connection = log_in(self._endpoint)
-            return self._connection, True
 
     # --- what went wrong ----------------------------------------------------------------------
 
@@ -360,9 +291,7 @@ class SshClient:
         if isinstance(error, PermissionError):
             summary = f"cannot {verb} {path}: permission denied for {self._endpoint.username}"
             return self._error("ssh-file-denied", summary)
-        refused = isinstance(error, OSError) and not isinstance(error, (ConnectionError, TimeoutError))
-        if not refused:
-            self.close()
+        refused = _is_refusal(error)
         return self._error(
             "ssh-file-failed",
             f"cannot {verb} {path}",
@@ -386,6 +315,11 @@ class SshClient:
         return ProviderError(
             problem, transient=transient, unreachable=unreachable, effect_unknown=effect_unknown
         )
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Say whether the host answered, and its answer was no."""
+    return isinstance(error, OSError) and not isinstance(error, (ConnectionError, TimeoutError))
 
 
 @contextlib.contextmanager

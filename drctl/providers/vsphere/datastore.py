@@ -97,6 +97,7 @@ class MountNfs(Action[Vsphere, NfsState]):
         return NfsState(
             hosts=reads.host_mounts(cluster, hosts, mine),
             known_as=tuple(sorted((one.name, one.moref) for one in mine)),
+            spelt=(mine[0].server, mine[0].path) if mine else None,
             name_taken_by=others[0].export if others else "",
         )
 
@@ -161,17 +162,20 @@ class MountNfs(Action[Vsphere, NfsState]):
             for mount in now.hosts
             if mount.host.usable and not (mount.accessible and mount.mode == self.mode)
         ]
+        spelt = now.spelt or (self.nfs_server, self.path)
         if todo and not now.known_as:
-            self._mount(client, todo.pop(0), control)
-        self._mount_rest(client, todo, control)
+            self._mount(client, todo.pop(0), spelt, control)
+        self._mount_rest(client, todo, spelt, control)
         self._settle_name(client, control)
 
-    def _mount_rest(self, client: Vsphere, todo: Sequence[HostMount], control: Control) -> None:
+    def _mount_rest(
+        self, client: Vsphere, todo: Sequence[HostMount], spelt: tuple[str, str], control: Control
+    ) -> None:
         if not todo:
             return
         failed: list[ProviderError] = []
         with ThreadPoolExecutor(PARALLEL_HOSTS, thread_name_prefix="mount") as pool:
-            for task in [pool.submit(self._mount, client, mount, control) for mount in todo]:
+            for task in [pool.submit(self._mount, client, mount, spelt, control) for mount in todo]:
                 try:
                     task.result()
                 except ProviderError as error:
@@ -179,7 +183,8 @@ class MountNfs(Action[Vsphere, NfsState]):
         if failed:
             raise failed[0]
 
-    def _mount(self, client: Vsphere, mount: HostMount, control: Control) -> None:
+    def _mount(self, client: Vsphere, mount: HostMount, spelt: tuple[str, str], control: Control) -> None:
+        """Mount on one host, spelt as on the others: another spelling would be another datastore."""
         host = mount.host
         if mount.mounted and mount.mode == self.mode:
             control.progress(f"{host.name}: {self.datastore} is mounted but not accessible; refreshing")
@@ -195,15 +200,17 @@ class MountNfs(Action[Vsphere, NfsState]):
         try:
             client.change(
                 f"mounting {self.export} on {host.name}",
-                lambda wire: _datastore_system(wire, host.moref).CreateNasDatastore(self._spec(wire, name)),
+                lambda wire: _datastore_system(wire, host.moref).CreateNasDatastore(
+                    self._spec(wire, name, *spelt)
+                ),
             )
         except ProviderError as error:
             if error.problem.code not in ALREADY or not self._is_on(client, host.moref):
                 raise
 
-    def _spec(self, wire: Wire, name: str) -> Any:
+    def _spec(self, wire: Wire, name: str, server: str, path: str) -> Any:
         return wire.vim.host.NasVolume.Specification(
-            remoteHost=self.nfs_server, remotePath=self.path, localPath=name, accessMode=self.mode, type="NFS"
+            remoteHost=server, remotePath=path, localPath=name, accessMode=self.mode, type="NFS"
         )
 
     def _is_on(self, client: Vsphere, host: str) -> bool:

@@ -45,12 +45,13 @@ class HostMount:
 class NfsState:
     """An export as the hosts of a cluster have it.
 
-    ``known_as`` are names and ids of the datastores with that server and path; ``name_taken_by``
-    says what else bears the wanted name.
+    ``known_as`` are names and ids of the datastores with that server and path; ``spelt`` is how the first
+    of them writes both; ``name_taken_by`` says what else bears the wanted name.
     """
 
     hosts: tuple[HostMount, ...] = ()
     known_as: tuple[tuple[str, str], ...] = ()
+    spelt: tuple[str, str] | None = None
     name_taken_by: str = ""
     cluster_found: bool = True
     clusters: tuple[str, ...] = ()

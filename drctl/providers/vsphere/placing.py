@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,13 +9,11 @@ from drctl.core.problem import ProviderError
 from drctl.providers.vsphere import entries, reads
 from drctl.providers.vsphere.client import Row, Vsphere
 from drctl.providers.vsphere.faults import refuse
+from drctl.providers.vsphere.files import Files
 from drctl.providers.vsphere.identity import Exactly, find
 from drctl.providers.vsphere.model import DiskSeen, HostSeen, RegisteredVm, RegisterState, VmEntry
 
 PATH = "summary.config.vmPathName"
-
-FEW = 4
-"""From so many .vmx files on, one search through a whole datastore is cheaper than one each."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +110,7 @@ def read_register(client: Vsphere, wishes: Sequence[Wish]) -> list[RegisterState
     estate = replace(estate, vms=[entries.entry(row) for row in found])
     centers = {cluster.center for cluster in estate.clusters} or {""}
     parts = {center: estate.within(center, details) for center in centers}
-    files = {center: _Files(client, part) for center, part in parts.items()}
+    files = {center: Files(client, part.datastores) for center, part in parts.items()}
 
     def compose(wish: Wish) -> RegisterState:
         place = estate.place(wish.pool)
@@ -122,7 +119,7 @@ def read_register(client: Vsphere, wishes: Sequence[Wish]) -> list[RegisterState
 
     for center, part in parts.items():
         registered = {vm.path for vm in part.vms}
-        files[center].prepare([wish for wish in wishes if wish.path not in registered])
+        files[center].prepare([wish.datastore for wish in wishes if wish.path not in registered])
     return [reads.outcome(compose, wish) for wish in wishes]
 
 
@@ -139,36 +136,7 @@ def read_registered(client: Vsphere, wish: Wish, moref: str) -> RegisteredVm:
     centers = {one.center for one in stores if one.moref in _stores_of(rows[0])}
     near = [one for one in stores if one.center in centers or not centers]
     estate = Estate([], {}, [], near, [])
-    return _detail(entries.entry(rows[0]), rows[0], wish, estate.known, _Files(client, estate))
-
-
-class _Files:
-    """Looks into datastores, each folder once; folders shared by many VMs cost one search."""
-
-    def __init__(self, client: Vsphere, estate: Estate) -> None:
-        self._client = client
-        self._stores = {one.name: one for one in estate.datastores}
-        self._seen: dict[tuple[str, str], frozenset[str]] = {}
-        self._deep: dict[str, frozenset[str]] = {}
-
-    def prepare(self, wishes: Sequence[Wish]) -> None:
-        """Look through datastores that hold many of the .vmx files wanted in one search each."""
-        for name, store in self._stores.items():
-            if store.accessible and sum(wish.datastore == name for wish in wishes) >= FEW:
-                self._deep[name] = reads.find_all_files(self._client, store, "*.vm*x")
-
-    def has(self, datastore: str, path: str) -> bool:
-        """Say whether a file exists on a datastore that is mounted and accessible."""
-        store = self._stores.get(datastore)
-        if store is None or not store.accessible:
-            return False
-        if datastore in self._deep and path.endswith((".vmx", ".vmtx")):
-            return path in self._deep[datastore]
-        folder, name = posixpath.split(path)
-        key = (datastore, folder)
-        if key not in self._seen:
-            self._seen[key] = reads.find_files(self._client, store, folder, "*")
-        return name in self._seen[key]
+    return _detail(entries.entry(rows[0]), rows[0], wish, estate.known, Files(client, near))
 
 
 def _compose(
@@ -176,7 +144,7 @@ def _compose(
     place: tuple[reads.ClusterSeen, str] | None,
     estate: Estate,
     details: Mapping[str, Row],
-    files: _Files,
+    files: Files,
 ) -> RegisterState:
     store = reads.find_datastore(estate.datastores, wish.datastore)
     vm, stale = _entries(wish, estate.vms)
@@ -221,7 +189,7 @@ def _usable_hosts(
 
 
 def _detail(
-    vm: RegisteredVm, row: Row | None, wish: Wish, known: Mapping[str, bool], files: _Files
+    vm: RegisteredVm, row: Row | None, wish: Wish, known: Mapping[str, bool], files: Files
 ) -> RegisteredVm:
     if row is None:
         return vm
@@ -242,7 +210,7 @@ def _detail(
     )
 
 
-def _candidates(disk: DiskSeen, wish: Wish, files: _Files) -> tuple[str, ...]:
+def _candidates(disk: DiskSeen, wish: Wish, files: Files) -> tuple[str, ...]:
     """Return where a disk whose datastore id means nothing here could be, as ``[datastore] path``."""
     path = tail(disk.path)
     stores = (wish.datastore, *wish.also_on)

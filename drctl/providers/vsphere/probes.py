@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field as Limits
 from pydantic import JsonValue
@@ -12,11 +11,13 @@ from pydantic import JsonValue
 from drctl.core.action import ObjectRef, Recipe
 from drctl.core.bubble import Bubble
 from drctl.core.duration import Duration, format_duration
-from drctl.core.probe import Finding, Level, Observation, Probe
+from drctl.core.probe import BulkProbe, Finding, Level, Observation, Probe
 from drctl.core.problem import ProviderError
 from drctl.providers.vsphere import reads
 from drctl.providers.vsphere.arguments import Cluster, DatastoreName
 from drctl.providers.vsphere.client import Vsphere
+from drctl.providers.vsphere.files import Files
+from drctl.providers.vsphere.model import HostSeen
 
 LOGIN_REFUSED = frozenset({"vsphere-invalid-login", "vsphere-no-permission", "vsphere-password-expired"})
 
@@ -64,7 +65,7 @@ class Reachable(Probe[Vsphere]):
         """Ask as it is: it is about the vCenter that holds the bubble."""
 
 
-class HostsConnected(Probe[Vsphere]):
+class HostsConnected(BulkProbe[Vsphere]):
     """Whether a cluster has hosts that can run VMs."""
 
     name: ClassVar[str] = "vsphere.hosts.connected"
@@ -72,13 +73,17 @@ class HostsConnected(Probe[Vsphere]):
 
     cluster: Cluster
 
-    def observe(self, client: Vsphere) -> Observation:
-        """Read the cluster's hosts."""
-        clusters = reads.read_clusters(client)
+    @classmethod
+    def observe_many(cls, probes: Sequence[Self], client: Vsphere) -> list[Observation | ProviderError]:
+        """Read every cluster's hosts."""
+        clusters, hosts = reads.read_clusters(client), reads.read_hosts(client)
+        return [reads.outcome(probe.pick, clusters, hosts) for probe in probes]
+
+    def pick(self, clusters: list[reads.ClusterSeen], hosts: Mapping[str, HostSeen]) -> Observation:
+        """Return what concerns this cluster."""
         cluster = reads.find_cluster(clusters, self.cluster)
         if cluster is None:
             return Observation({"clusters": [*sorted(one.name for one in clusters)]})
-        hosts = reads.read_hosts(client)
         seen = sorted((hosts[key] for key in cluster.hosts if key in hosts), key=lambda host: host.name)
         return Observation(
             {
@@ -114,7 +119,7 @@ class HostsConnected(Probe[Vsphere]):
         """Ask as it is: the copies run on the same hosts."""
 
 
-class Accessible(Probe[Vsphere]):
+class Accessible(BulkProbe[Vsphere]):
     """Whether a datastore is mounted and accessible on every connected host of a cluster."""
 
     name: ClassVar[str] = "vsphere.datastore.accessible"
@@ -127,18 +132,29 @@ class Accessible(Probe[Vsphere]):
         """Name the datastore."""
         return frozenset({ObjectRef("datastore", self.datastore)})
 
-    def observe(self, client: Vsphere) -> Observation:
+    @classmethod
+    def observe_many(cls, probes: Sequence[Self], client: Vsphere) -> list[Observation | ProviderError]:
         """Read what each host has mounted."""
-        clusters = reads.read_clusters(client)
+        clusters, hosts = reads.read_clusters(client), reads.read_hosts(client)
+        stores = reads.read_datastores(client)
+        return [reads.outcome(probe.pick, clusters, hosts, stores) for probe in probes]
+
+    def pick(
+        self,
+        clusters: list[reads.ClusterSeen],
+        seen: Mapping[str, HostSeen],
+        stores: list[reads.DatastoreSeen],
+    ) -> Observation:
+        """Return what concerns this datastore."""
         cluster = reads.find_cluster(clusters, self.cluster)
         if cluster is None:
             return Observation({"clusters": [*sorted(one.name for one in clusters)]})
-        near = [one for one in reads.read_datastores(client) if one.center == cluster.center]
+        near = [one for one in stores if one.center == cluster.center]
         store = reads.find_datastore(near, self.datastore)
         if store is None:
             return Observation({"exists": False, "hosts": {}})
         hosts: dict[str, JsonValue] = {}
-        for mount in reads.host_mounts(cluster, reads.read_hosts(client), [store]):
+        for mount in reads.host_mounts(cluster, seen, [store]):
             if mount.host.state != "connected":
                 hosts[mount.host.name] = mount.host.state
             elif not mount.mounted:
@@ -185,7 +201,7 @@ class Accessible(Probe[Vsphere]):
         return Recipe(self.name, {"datastore": bubble.datastore(self.datastore), "cluster": self.cluster})
 
 
-class VmxPresent(Probe[Vsphere]):
+class VmxPresent(BulkProbe[Vsphere]):
     """Whether a VM's configuration file is on a datastore."""
 
     name: ClassVar[str] = "vsphere.vmx.present"
@@ -198,17 +214,22 @@ class VmxPresent(Probe[Vsphere]):
         """Name the datastore."""
         return frozenset({ObjectRef("datastore", self.datastore)})
 
-    def observe(self, client: Vsphere) -> Observation:
-        """Look into its folder."""
-        store = reads.find_datastore(reads.read_datastores(client), self.datastore)
+    @classmethod
+    def observe_many(cls, probes: Sequence[Self], client: Vsphere) -> list[Observation | ProviderError]:
+        """Look into their folders, or once through a datastore that should hold many."""
+        stores = reads.read_datastores(client)
+        files = Files(client, stores)
+        files.prepare([probe.datastore for probe in probes])
+        return [reads.outcome(probe.pick, stores, files) for probe in probes]
+
+    def pick(self, stores: list[reads.DatastoreSeen], files: Files) -> Observation:
+        """Return whether it is there."""
+        store = reads.find_datastore(stores, self.datastore)
         if store is None or not store.accessible:
             return Observation(
                 {"datastore": "missing" if store is None else "not accessible", "present": False}
             )
-        folder, name = posixpath.split(self.vmx)
-        return Observation(
-            {"datastore": "accessible", "present": name in reads.find_files(client, store, folder, name)}
-        )
+        return Observation({"datastore": "accessible", "present": files.has(self.datastore, self.vmx)})
 
     def judge(self, seen: Observation) -> Finding:
         """Without the file there is nothing to register."""
@@ -310,7 +331,7 @@ class InventoryComplete(Probe[Vsphere]):
             yield f"{path} is registered nowhere in this vCenter"
 
 
-class NetworksResolvable(Probe[Vsphere]):
+class NetworksResolvable(BulkProbe[Vsphere]):
     """Whether each network named exists, once, in this vCenter."""
 
     name: ClassVar[str] = "vsphere.networks.resolvable"
@@ -320,9 +341,14 @@ class NetworksResolvable(Probe[Vsphere]):
         description="Portgroups that must exist, by name."
     )
 
-    def observe(self, client: Vsphere) -> Observation:
+    @classmethod
+    def observe_many(cls, probes: Sequence[Self], client: Vsphere) -> list[Observation | ProviderError]:
         """Read every network."""
         names = [network.name for network, _ in reads.read_networks(client).values()]
+        return [probe.pick(names) for probe in probes]
+
+    def pick(self, names: Sequence[str]) -> Observation:
+        """Return what of these is missing or borne twice."""
         return Observation(
             {
                 "missing": [*sorted(set(self.networks) - set(names))],

@@ -40,6 +40,11 @@ UNUSABLE = frozenset({"inaccessible", "orphaned", "invalid"})
 class Register(Action[Vsphere, RegisterState]):
     """Register a VM from its .vmx, ready to start: identity kept, disks found, missing ISO detached.
 
+    ``uuid.action=keep`` answers beforehand what vSphere would ask at power-on: the VM moved, and keeps its
+    BIOS UUID and MAC addresses. An entry that stands in the way (orphaned, invalid, inaccessible, or of the
+    same name elsewhere and off) is unregistered first, and that is journaled; its files stay. An entry of
+    a host that is disconnected is left alone: the VM may run there.
+
     ``pool`` is a resource pool or a cluster (its root pool), ``cluster/pool`` where names repeat.
     Without DRS and without ``host`` a connected host that has the datastore is chosen by the VM's
     name. Disks whose path means nothing here are looked for on ``datastore`` and ``also_on``; with
