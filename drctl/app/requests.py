@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from drctl.engine.chain import scan
 from drctl.engine.home import RunDirectory, is_alive
 from drctl.engine.journal import Entry, JournalFile
 from drctl.engine.people import Answer, answer_event
+
+LET_GO = "It ends by itself; to stop waiting for it, press Ctrl-C twice where the run goes on, then skip it"
+"""What a person can do about a step that runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +40,16 @@ class Speaker:
     def answer(self, step: str, answer: Answer) -> Said:
         """Answer an open gate or manual step; the first valid answer wins."""
         with self._saying() as (file, run):
+            self._refuse_ended(run)
             record = self._step(run, step)
             question = record.gate or record.manual
             if record.state is not State.WAITING or question is None or record.decision is not None:
-                raise self._refused(step, f"is not waiting for an answer: it is {_standing(record)}")
+                why = f"is not waiting for an answer: it is {_standing(record)}"
+                raise self._refused(step, why, _waiting(run))
             try:
                 event = answer_event(step, question, answer, self._context.actor, "answer")
             except ValueError as error:
-                raise self._refused(step, str(error)) from error
+                raise DrctlError(Problem(code="refused", summary=str(error))) from error
             return self._say(file, event)
 
     def note(self, note: ev.Note) -> Said:
@@ -78,7 +84,8 @@ class Speaker:
             by = self._context.actor
             if what == "skip":
                 if record.state in {*GOOD, State.RUNNING, State.SKIPPED}:
-                    raise self._refused(step, f"cannot be skipped: it is {_standing(record)}")
+                    way = LET_GO if record.state is State.RUNNING else ""
+                    raise self._refused(step, f"cannot be skipped: it is {_standing(record)}", way)
                 return self._say(file, ev.SkipRequested(step=step, by=by, reason=reason))
             if record.state not in {*GOOD, State.FAILED, State.INDETERMINATE}:
                 raise self._refused(step, f"cannot be retried: it is {_standing(record)}")
@@ -102,7 +109,8 @@ class Speaker:
 
     def _step(self, run: Run, step: str) -> StepRun:
         if step not in run.steps:
-            near = [known for known in run.steps if known.startswith(step) or step in known][:5]
+            near = [known for known in run.steps if step in known][:5]
+            near = near or difflib.get_close_matches(step, run.steps, n=5)
             hint = f"Did you mean {', '.join(near)}?" if near else f"drctl status {self._directory.id}"
             raise DrctlError(Problem(code="unknown-step", summary=f"no step is called {step!r}", hint=hint))
         return run.steps[step]
@@ -114,9 +122,15 @@ class Speaker:
                 Problem(code="run-ended", summary=summary, hint=f"drctl note {self._directory.id} TEXT")
             )
 
-    def _refused(self, step: str, why: str) -> DrctlError:
-        hint = f"drctl status {self._directory.id}"
-        return DrctlError(Problem(code="refused", summary=f"{step} {why}", hint=hint, step=step))
+    def _refused(self, step: str, why: str, way: str = "") -> DrctlError:
+        hint = "; ".join(filter(None, (way, f"drctl status {self._directory.id}")))
+        return DrctlError(Problem(code="refused", summary=f"{step} {why}", hint=hint))
+
+
+def _waiting(run: Run) -> str:
+    """Say which questions are open: the one that was meant is among them."""
+    names = [s.id for s in run.steps.values() if s.state is State.WAITING and s.decision is None]
+    return f"Waiting for an answer now: {', '.join(names) or 'nothing'}"
 
 
 def _standing(record: StepRun) -> str:

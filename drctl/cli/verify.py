@@ -12,6 +12,7 @@ from drctl.app.context import system_context
 from drctl.app.verify import Kept, Verification, exit_code
 from drctl.app.verify import verify as check
 from drctl.cli.options import Home, Json, RunReference
+from drctl.cli.say import say
 from drctl.cli.verbs import exit_codes
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
@@ -77,9 +78,9 @@ def verify(
     if json_:
         typer.echo(json.dumps(_document(found), ensure_ascii=False))
     else:
-        typer.echo(f"Run {found.directory.id}: {found.lines} lines, head {found.head}")
+        say(f"Run {found.directory.id}: {found.lines} lines, head {found.head}")
         for proof in found.proofs:
-            typer.echo(f"  {WORDS[proof.proven]:<6} {proof.subject}: {proof.text}")
+            say(f"  {WORDS[proof.proven]:<6} {proof.subject}: {proof.text}")
     raise typer.Exit(int(exit_code(found)))
 
 

@@ -90,7 +90,7 @@ class Asker:
 
     def _ask(self, question: Question) -> None:
         """Ask until an answer, the end of the question, or Enter alone."""
-        self._drop_typed()
+        forget_typed(self._source)
         for line in question_lines(question, self._clock.now()):
             self._write(line)
         while (text := self._read(question)) is not None:
@@ -106,23 +106,10 @@ class Asker:
         if question.step in self._over:
             self._write(f"  {question.step} has been answered elsewhere.")
 
-    def _drop_typed(self) -> None:
-        """Forget what was typed ahead: nobody answers a question before it can be read."""
-        with suppress(termios.error, OSError, ValueError):  # not every source is a terminal
-            if self._in_foreground():
-                termios.tcflush(self._source.fileno(), termios.TCIFLUSH)
-
-    def _in_foreground(self) -> bool:
-        """Say whether the shell gave us the terminal: reading it from the background would stop the run."""
-        try:
-            return os.tcgetpgrp(self._source.fileno()) == os.getpgrp()
-        except (OSError, ValueError):  # a pipe, or a terminal that is not ours
-            return True
-
     def _read(self, question: Question) -> str | None:
         """Return the next line typed; None when the question is over."""
         while not self._is_over(question):
-            if not self._in_foreground():
+            if not _in_foreground(self._source):
                 self._closed.wait(LOOK)
             elif select.select([self._source], [], [], LOOK)[0]:
                 line = self._line()
@@ -140,6 +127,21 @@ class Asker:
 
     def _is_over(self, question: Question) -> bool:
         return self._closed.is_set() or question.step in self._over
+
+
+def forget_typed(source: TextIO) -> None:
+    """Forget what was typed ahead: nobody answers a question before it can be read."""
+    with suppress(termios.error, OSError, ValueError):  # not every source is a terminal
+        if _in_foreground(source):
+            termios.tcflush(source.fileno(), termios.TCIFLUSH)
+
+
+def _in_foreground(source: TextIO) -> bool:
+    """Say whether the shell gave us the terminal: reading it from the background would stop the run."""
+    try:
+        return os.tcgetpgrp(source.fileno()) == os.getpgrp()
+    except (OSError, ValueError):  # a pipe, or a terminal that is not ours
+        return True
 
 
 _ENDS: Final = (
