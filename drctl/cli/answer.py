@@ -17,7 +17,7 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_com
 
 @app.command(
     epilog="Examples: drctl answer last go go --reason 'crisis cell, 03:20'; "
-    "drctl answer last vpn done --evidence CHG-1204\n\n" + exit_codes(0, 2)
+    "drctl answer last vpn done --evidence CHG-1204\n\n" + exit_codes(2, _0="answered")
 )
 def answer(
     run: RunName,

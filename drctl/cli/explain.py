@@ -21,10 +21,13 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_com
 WIDTH = 78
 
 
-@app.command(epilog="Examples: drctl explain; drctl explain ontap.snapmirror.break\n\n" + exit_codes(0, 2))
+@app.command(
+    epilog="Examples: drctl explain; drctl explain ontap.snapmirror.break\n\n"
+    + exit_codes(_0="explained", _2="nothing is called that")
+)
 def explain(
     action: Annotated[
-        str, typer.Argument(metavar="[ACTION]", help="An action or probe; none lists them all.")
+        str, typer.Argument(metavar="ACTION", help="An action or probe; none lists them all.")
     ] = "",
     json_: Json = False,
 ) -> None:

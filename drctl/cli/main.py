@@ -12,9 +12,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from drctl.cli.say import folded
+from drctl.cli.say import say_problem
 from drctl.cli.verbs import EXIT_CODES, VERBS
-from drctl.core.excerpt import render_problem
 from drctl.core.problem import DrctlError, ExitCode, Problem
 
 EPILOG = """Exit codes:
@@ -106,9 +105,8 @@ def report(error: DrctlError) -> None:
     for problem in error.problems:
         if "--json" in sys.argv:
             print(json.dumps(problem_document(problem)), file=sys.stderr)
-            continue
-        for line in folded(render_problem(problem), terminal=sys.stderr.isatty()):
-            print(line, file=sys.stderr)
+        else:
+            say_problem(problem)
 
 
 def problem_document(problem: Problem) -> dict[str, object]:

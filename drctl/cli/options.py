@@ -76,7 +76,7 @@ RecoveryPoints: TypeAlias = Annotated[
     ),
 ]
 RunReference: TypeAlias = Annotated[
-    str, typer.Argument(metavar="[RUN]", help="A run's id, a unique prefix of one, or last.")
+    str, typer.Argument(metavar="RUN", help="A run's id, a unique prefix of one, or last.")
 ]
 RunName: TypeAlias = Annotated[
     str,

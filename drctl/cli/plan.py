@@ -24,7 +24,7 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_com
 
 @app.command(
     epilog="Example: drctl plan runbooks/pacs-site-loss.yaml -i inventories/lab.yaml -o plan.json\n\n"
-    + exit_codes(0, 2, 3)
+    + exit_codes(2, 3, _0="nothing stands in the way")
 )
 def plan(
     runbook: Runbook,

@@ -20,7 +20,7 @@ from drctl.app.points import write_choices
 from drctl.app.start import stated_losses
 from drctl.app.zero_loss import refuse_unsealed
 from drctl.cli.options import parse_parameters, parse_points
-from drctl.cli.say import say
+from drctl.cli.say import say, say_problem
 from drctl.console.forecast import forecast_document
 from drctl.console.plan import (
     PlanView,
@@ -30,7 +30,6 @@ from drctl.console.plan import (
     step_lines,
     summary_lines,
 )
-from drctl.core.excerpt import render_problem
 from drctl.engine.plan import Plan
 from drctl.report.actions import action_document
 
@@ -60,7 +59,7 @@ def load(context: Context, asked: Asked, *, quiet: bool) -> Case:
     case = load_case(context, asked.files, asked.mode, given)
     refuse_unsealed(case)
     for warning in () if quiet else (*case.warnings, *leftover_problems(context)):
-        say(render_problem(warning), err=True)
+        say_problem(warning)
     return case
 
 

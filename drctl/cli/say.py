@@ -9,6 +9,11 @@ from collections.abc import Iterable
 import typer
 
 from drctl.console.fold import fold
+from drctl.core.excerpt import render_problem
+from drctl.core.problem import Problem
+
+NO_TERMINAL = 1000
+"""Columns of what is no terminal."""
 
 
 def say(text: str, *, err: bool = False) -> None:
@@ -17,10 +22,19 @@ def say(text: str, *, err: bool = False) -> None:
         typer.echo(line, err=err)
 
 
+def say_problem(problem: Problem) -> None:
+    """Print a problem on stderr, with the offending line cut to what the terminal shows."""
+    say(render_problem(problem, columns() if sys.stderr.isatty() else NO_TERMINAL), err=True)
+
+
 def folded(text: str, *, terminal: bool) -> Iterable[str]:
     """Return the lines of a text as they are to be printed."""
     lines = text.split("\n")
     if not terminal:
         return lines
-    width = shutil.get_terminal_size().columns
-    return [piece for line in lines for piece in fold(line, width)]
+    return [piece for line in lines for piece in fold(line, columns())]
+
+
+def columns() -> int:
+    """Return how wide the terminal is; very wide where there is none."""
+    return shutil.get_terminal_size((NO_TERMINAL, 24)).columns

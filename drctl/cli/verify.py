@@ -26,7 +26,7 @@ WORDS = {True: "ok", False: "WRONG", None: "open"}
     "  drctl verify 20260131 --head 1f0c5d2ab3e46978\n"
     "  drctl verify 20260131 --allowed-signers signers --signed /mnt/vault/head.txt\n\n"
     "Without drctl, in the run's directory:\n\n\b\n"
-    "  ssh-keygen -Y verify -f signers -I WHO -n drctl-journal -s head.txt.sig < head.txt\n"
+    "  ssh-keygen -Y verify -f F -I WHO -n drctl-journal -s head.txt.sig <head.txt\n"
     "  head -n LINES journal.jsonl | tail -n 1 | head -c -1 | sha256sum\n\n"
     + exit_codes(
         2,

@@ -11,7 +11,8 @@ LEAST: Final = 20
 """Columns below which breaking helps nobody."""
 
 _LABEL: Final = re.compile(r"\s*\S+\s{2,}")
-_COMMAND: Final = re.compile(r"\s*(→ )?drctl ")
+_WHOLE: Final = re.compile(r"\s*(→ )?drctl |\s*\d* \| ")
+"""Commands, and the excerpt of a file above its caret."""
 
 
 def fold(line: str, width: int) -> Iterator[str]:
@@ -20,7 +21,7 @@ def fold(line: str, width: int) -> Iterator[str]:
     What follows a label (``RTO       2 h …``) continues under it, anything else four columns further in.
     A word that is too long for a line stays whole, and so does a command: both are there to be copied.
     """
-    if len(line) <= width or width < LEAST or _COMMAND.match(line):
+    if len(line) <= width or width < LEAST or _WHOLE.match(line):
         yield line
         return
     label = _LABEL.match(line)

@@ -116,7 +116,7 @@ class Home:
 
     def _unfound(self, reference: str, runs: list[RunDirectory], matches: list[RunDirectory]) -> Problem:
         """Say why a reference names no run: at a wrong home it looks as if none had ever been made."""
-        elsewhere = "Runs kept elsewhere: --home DIR or DRCTL_HOME."
+        elsewhere = "For runs kept elsewhere: drctl runs --home DIR, or DRCTL_HOME."
         if not runs:
             return Problem(code="unknown-run", summary=f"no run was made in {self.path} yet", hint=elsewhere)
         newest = [run.id for run in reversed(matches or runs)][:5]
@@ -130,7 +130,7 @@ class Home:
             code="unknown-run",
             summary=f"there is no run {reference!r} in {self.path}",
             detail=f"The newest: {', '.join(newest)}",
-            hint=f"drctl runs lists all. {elsewhere}",
+            hint=f"drctl runs lists them all. {elsewhere}",
         )
 
     def unfinished(self) -> Iterator[tuple[RunDirectory, Run]]:
