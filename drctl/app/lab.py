@@ -101,6 +101,18 @@ def up(wanted: Wanted, state: Path) -> LabInfo:
     return info
 
 
+class Breakable(BaseModel):
+    """What can go wrong in a lab: every fault, and everything that one can be aimed at."""
+
+    faults: list[str]
+    targets: list[str]
+
+
+def breakable(info: LabInfo) -> Breakable:
+    """Ask a lab what can be broken in it."""
+    return Breakable.model_validate(ask(info, "breakable"))
+
+
 def _put_aside(home: Path) -> None:
     """Keep the runs of an earlier lab, out of the way: a new estate knows nothing of them, nor do they of it."""
     if any((home / "runs").glob("*")):

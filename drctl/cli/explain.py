@@ -12,6 +12,7 @@ import typer
 
 from drctl.app.catalog import Entry, as_document, describe, names
 from drctl.app.fields import FieldRow
+from drctl.cli.completion import complete_action
 from drctl.cli.options import Json
 from drctl.cli.verbs import exit_codes
 from drctl.core.provider import Registry
@@ -27,7 +28,12 @@ WIDTH = 78
 )
 def explain(
     action: Annotated[
-        str, typer.Argument(metavar="ACTION", help="An action or probe; none lists them all.")
+        str,
+        typer.Argument(
+            metavar="ACTION",
+            help="An action or probe; none lists them all.",
+            autocompletion=complete_action,
+        ),
     ] = "",
     json_: Json = False,
 ) -> None:

@@ -31,6 +31,18 @@ Exit codes:
     5  a lab is up already
 """
 
+
+def complete_fault(incomplete: str) -> list[str]:
+    """Offer the faults of the lab that is up; after a colon, their targets."""
+    try:
+        known = labs.breakable(_current())
+    except DrctlError:
+        return []
+    name, colon, _ = incomplete.partition(":")
+    words = [f"{name}:{target}" for target in known.targets] if colon else known.faults
+    return [word for word in words if word.startswith(incomplete)]
+
+
 app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -89,7 +101,12 @@ def status(
 @app.command()
 def fault(
     name: Annotated[
-        str, typer.Argument(metavar="NAME[:TARGET][:once]", help="The fault; none lists them.")
+        str,
+        typer.Argument(
+            metavar="NAME[:TARGET][:once]",
+            help="The fault; none lists them.",
+            autocompletion=complete_fault,
+        ),
     ] = "",
     lift: Annotated[bool, typer.Option("--lift", help="End it.")] = False,
     json_: Json = False,

@@ -10,7 +10,7 @@ import typer
 from drctl.app.context import system_context
 from drctl.app.history import find_action, last_action
 from drctl.app.requests import Speaker
-from drctl.cli.options import Home, parse_instant
+from drctl.cli.options import Home, RunName, parse_instant
 from drctl.cli.verbs import exit_codes
 from drctl.core import events as ev
 from drctl.core.problem import DrctlError, Problem
@@ -31,7 +31,7 @@ Kind = Literal[
     + exit_codes(2, _0="noted")
 )
 def note(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, a prefix of one, or last.")],
+    run: RunName,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="What happened.")],
     kind: Annotated[
         Kind,
