@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from installed import DRCTL, ROOT, Ran, User
+from installed import DRCTL, ROOT, SHIPPED, Ran, User
 from journals import RUN, Story, ask, begin, fence, go
 from terminal import Terminal
 
@@ -170,8 +170,22 @@ def test_a_plan_on_a_narrow_terminal_breaks_between_words(runbook: Path, tmp_pat
     assert long in re.sub(r"\s+", " ", terminal.text)
 
 
-def test_a_fault_on_nothing_is_refused(user: Callable[..., User]) -> None:
+def test_secrets_that_are_missing_and_faults_on_nothing(user: Callable[..., User]) -> None:
     someone = user()
+    someone.extra["LAB_VC_PARIS"] = ""
+    planned = someone.drctl("plan", SHIPPED)
+    assert planned.status == 0, "what is tolerated at the lost site is tolerated without its secret"
+    assert "cannot read the secret env:LAB_VC_PARIS: it is empty" in planned.out
+    someone.extra |= {"LAB_VC_LYON": "", "LAB_ONTAP_LYON": ""}
+    planned = someone.drctl("plan", SHIPPED)
+    assert planned.status == 3, planned
+    assert "Traceback" not in planned.err
+    for name in ("LAB_VC_LYON", "LAB_ONTAP_LYON"):
+        assert f"cannot read the secret env:{name}: it is empty" in planned.err, "all of them at once"
+    refuse_faults_on_nothing(someone)
+
+
+def refuse_faults_on_nothing(someone: User) -> None:
     someone.extra["DRCTL_LAB"] = str(someone.home.parent / "lab.json")
     info = {**someone.lab.info(), "directory": str(someone.home.parent)}
     Path(someone.extra["DRCTL_LAB"]).write_text(json.dumps(info))
