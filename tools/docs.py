@@ -130,13 +130,19 @@ def usage(name: str, command: Any) -> Iterator[str]:
     words = [
         name,
         *("[OPTIONS]" for _ in options[:1]),
-        *(one.metavar or one.name.upper() for one in arguments),
+        *map(argument_name, arguments),
     ]
     yield from ("```text", " ".join(words), "```", "")
-    rows = [(f"`{one.metavar or one.name.upper()}`", one.help or "") for one in arguments]
+    rows = [(f"`{argument_name(one)}`", one.help or "") for one in arguments]
     rows += [(option_name(one), option_help(one)) for one in options if not one.hidden]
     if rows:
         yield from table(("", "Meaning"), rows)
+
+
+def argument_name(argument: Any) -> str:
+    """Return an argument as a usage line shows it: optional ones in brackets."""
+    name = (argument.metavar or argument.name.upper()) + ("..." if argument.nargs != 1 else "")
+    return name if argument.required else f"[{name}]"
 
 
 def option_name(option: Any) -> str:

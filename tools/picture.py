@@ -25,6 +25,7 @@ from drctl.cli.running import KEYS
 from drctl.console.ask import question_lines
 from drctl.console.board import Board, Life
 from drctl.console.closing import Closing, closing_lines
+from drctl.console.figures import zone_of
 from drctl.console.frame import Row, Scene, Size, Tone, frame
 from drctl.core import events as ev
 from drctl.core.events import Recorded
@@ -118,7 +119,7 @@ def _question(board: Board, question: ev.GateOpened | ev.ManualOpened, at: datet
     ]
     asked = [
         Row(line, "person" if index == 1 else "plain")
-        for index, line in enumerate(question_lines(question, at))
+        for index, line in enumerate(question_lines(question, at, zone_of(board.run)))
     ]
     typed = Row(ANSWERS[question.step] + "█", "title")
     return [*above, *asked, typed][-SIZE.height :]

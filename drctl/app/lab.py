@@ -59,6 +59,7 @@ def foreground(wanted: Wanted) -> Iterator[LabInfo]:
 
     Afterwards only the home of the runs made meanwhile is left of it, if there were any.
     """
+    _refuse_missing(wanted.inventory)
     directory = Path(tempfile.mkdtemp(prefix="drctl-lab-"))
     process, info = _launch(wanted, directory, attached=True)
     try:
@@ -91,11 +92,40 @@ def up(wanted: Wanted, state: Path) -> LabInfo:
     if running is not None:
         problem = Problem(code="lab-up", summary=f"a lab is up, pid {running.pid}", hint="drctl lab down")
         raise DrctlError(problem, exit_code=ExitCode.LOCKED)
+    _refuse_missing(wanted.inventory)
     state.mkdir(parents=True, exist_ok=True)
+    _put_aside(state / "home")
     _, info = _launch(wanted, state, attached=False)
     (state / "lab.json").write_text(info.model_dump_json(indent=2))
     (state / "lab.json").chmod(0o600)
     return info
+
+
+class Breakable(BaseModel):
+    """What can go wrong in a lab: every fault, and everything that one can be aimed at."""
+
+    faults: list[str]
+    targets: list[str]
+
+
+def breakable(info: LabInfo) -> Breakable:
+    """Ask a lab what can be broken in it."""
+    return Breakable.model_validate(ask(info, "breakable"))
+
+
+def _put_aside(home: Path) -> None:
+    """Keep the runs of an earlier lab, out of the way: a new estate knows nothing of them, nor do they of it."""
+    if any((home / "runs").glob("*")):
+        number = 1
+        while (kept := home.with_name(f"home-{number}")).exists():
+            number += 1
+        home.rename(kept)
+
+
+def earlier_runs(info: LabInfo) -> Path | None:
+    """Return the newest home that an earlier lab left; None when there is none."""
+    kept = [path for path in info.directory.glob("home-*") if path.name.removeprefix("home-").isdigit()]
+    return max(kept, key=lambda path: int(path.name.removeprefix("home-")), default=None)
 
 
 def down(state: Path) -> bool:
@@ -136,6 +166,12 @@ def ask(info: LabInfo, do: str, **order: JsonValue) -> dict[str, JsonValue]:
     if answer.pop("ok", False) is not True:
         raise DrctlError(Problem(code="lab-refused", summary=str(answer.get("error", "refused"))))
     return answer
+
+
+def _refuse_missing(inventory: Path) -> None:
+    if not inventory.is_file():
+        summary = f"cannot read {inventory}: no such file"
+        raise DrctlError(Problem(code="lab", summary=summary, hint="Name the estate: -i INVENTORY"))
 
 
 def _launch(wanted: Wanted, directory: Path, *, attached: bool) -> tuple[subprocess.Popen[str], LabInfo]:

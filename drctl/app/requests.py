@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from drctl.engine.chain import scan
 from drctl.engine.home import RunDirectory, claim, is_alive, taken_by
 from drctl.engine.journal import Entry, JournalFile
 from drctl.engine.people import Answer, answer_event
+
+LET_GO = "It ends by itself; to stop waiting for it, press Ctrl-C twice where the run goes on, then skip it"
+"""What a person can do about a step that runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +44,13 @@ class Speaker:
             record = self._step(run, step)
             question = record.gate or record.manual
             if record.state is not State.WAITING or question is None or record.decision is not None:
-                raise self._refused(step, f"is not waiting for an answer: it is {_standing(record)}")
+                why = f"is not waiting for an answer: it is {_standing(record)}"
+                raise self._refused(step, why, _waiting(run))
             try:
                 event = answer_event(step, question, answer, self._context.actor, "answer")
             except ValueError as error:
-                raise self._refused(step, str(error)) from error
+                hint = f"drctl status {self._directory.id}"
+                raise DrctlError(Problem(code="refused", summary=str(error), hint=hint, step=step)) from error
             said = self._say(file, run, event)
             heard = run.steps[step]
             if heard.decision is None:
@@ -83,7 +89,8 @@ class Speaker:
                     if not alive and record.state is State.RUNNING:
                         return self._say(file, run, *first, left_running(record), asked, alive=False)
             if record.state in {*ENDED, State.RUNNING}:
-                raise self._refused(step, f"cannot be skipped: it is {_standing(record)}")
+                way = LET_GO if record.state is State.RUNNING else ""
+                raise self._refused(step, f"cannot be skipped: it is {_standing(record)}", way)
             return self._say(file, run, asked)
 
     def retry(self, step: str, reason: str) -> Said:
@@ -137,7 +144,8 @@ class Speaker:
 
     def _step(self, run: Run, step: str) -> StepRun:
         if step not in run.steps:
-            near = [known for known in run.steps if known.startswith(step) or step in known][:5]
+            near = [known for known in run.steps if step in known][:5]
+            near = near or difflib.get_close_matches(step, run.steps, n=5)
             hint = f"Did you mean {', '.join(near)}?" if near else f"drctl status {self._directory.id}"
             raise DrctlError(Problem(code="unknown-step", summary=f"no step is called {step!r}", hint=hint))
         return run.steps[step]
@@ -153,12 +161,16 @@ class Speaker:
         if not reason.strip():
             raise DrctlError(Problem(code="reason", summary="a reason is needed", hint="--reason '…'"))
 
-    def _refused(self, step: str, why: str) -> DrctlError:
-        alive = is_alive(self._directory)
-        hint = f"drctl status {self._directory.id}" + (
-            "" if alive else f", drctl resume {self._directory.id}"
-        )
+    def _refused(self, step: str, why: str, way: str = "") -> DrctlError:
+        resume = "" if is_alive(self._directory) else f"drctl resume {self._directory.id}"
+        hint = "; ".join(filter(None, (way, f"drctl status {self._directory.id}", resume)))
         return DrctlError(Problem(code="refused", summary=f"{step} {why}", hint=hint, step=step))
+
+
+def _waiting(run: Run) -> str:
+    """Say which questions are open: the one that was meant is among them."""
+    names = [s.id for s in run.steps.values() if s.state is State.WAITING and s.decision is None]
+    return f"Waiting for an answer now: {', '.join(names) or 'nothing'}"
 
 
 def _standing(record: StepRun) -> str:

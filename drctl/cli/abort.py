@@ -13,7 +13,8 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_com
 
 
 @app.command(
-    epilog="Example: drctl abort last --reason 'power is back, staying in Paris'\n\n" + exit_codes(0, 2)
+    epilog="Example: drctl abort last --reason 'power is back, staying in Paris'\n\n"
+    + exit_codes(2, _0="it ends, or has ended")
 )
 def abort(run: RunName, reason: Reason, home: Home = None) -> None:
     """End a run for good: nothing new starts, running steps reach their end, nothing is undone."""

@@ -8,7 +8,8 @@ import typer
 
 from drctl.app.context import system_context
 from drctl.app.requests import Speaker
-from drctl.cli.options import Home, RunName, StepName
+from drctl.cli.completion import complete_question
+from drctl.cli.options import Home, RunName
 from drctl.cli.verbs import exit_codes
 from drctl.engine.people import Answer
 
@@ -17,11 +18,19 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_com
 
 @app.command(
     epilog="Examples: drctl answer last go go --reason 'crisis cell, 03:20'; "
-    "drctl answer last vpn done --evidence CHG-1204\n\n" + exit_codes(0, 2)
+    "drctl answer last vpn done --evidence CHG-1204\n\n" + exit_codes(2, _0="answered")
 )
 def answer(
     run: RunName,
-    step: StepName,
+    step: Annotated[
+        str,
+        typer.Argument(
+            metavar="STEP",
+            help="The gate or manual step.",
+            show_default=False,
+            autocompletion=complete_question,
+        ),
+    ],
     said: Annotated[
         Literal["go", "no-go", "done", "failed"],
         typer.Argument(metavar="ANSWER", help="go or no-go for a gate, done or failed for a manual step."),

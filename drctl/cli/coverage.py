@@ -31,7 +31,7 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_com
 @app.command(
     epilog="Examples:\n\n\b\n"
     "  drctl coverage pacs-site-loss\n"
-    "  drctl coverage runbooks/pacs-site-loss.yaml -i estate.yaml --older-than 180d --json\n\n"
+    "  drctl coverage site-loss.yaml -i estate.yaml --older-than 180d\n\n"
     + exit_codes(2, _0="shown; --json lists what is stale")
 )
 def coverage(

@@ -34,8 +34,8 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_com
 EXAMPLES = """Examples:
 
 \b
-  drctl drill runbooks/pacs-site-loss.yaml -i inventories/lab.yaml --dry-run
-  drctl drill runbooks/pacs-site-loss.yaml -i estate.yaml --yes --reason "exercise 2026-1"
+  drctl drill site-loss.yaml -i estate.yaml --dry-run
+  drctl drill site-loss.yaml -i estate.yaml --yes --reason "exercise 2026-1"
   drctl cleanup last
 
 """

@@ -12,6 +12,7 @@ import typer
 
 from drctl.app.catalog import Entry, as_document, describe, names
 from drctl.app.fields import FieldRow
+from drctl.cli.completion import complete_action
 from drctl.cli.options import Json
 from drctl.cli.verbs import exit_codes
 from drctl.core.provider import Registry
@@ -21,10 +22,18 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_com
 WIDTH = 78
 
 
-@app.command(epilog="Examples: drctl explain; drctl explain ontap.snapmirror.break\n\n" + exit_codes(0, 2))
+@app.command(
+    epilog="Examples: drctl explain; drctl explain ontap.snapmirror.break\n\n"
+    + exit_codes(_0="explained", _2="nothing is called that")
+)
 def explain(
     action: Annotated[
-        str, typer.Argument(metavar="[ACTION]", help="An action or probe; none lists them all.")
+        str,
+        typer.Argument(
+            metavar="ACTION",
+            help="An action or probe; none lists them all.",
+            autocompletion=complete_action,
+        ),
     ] = "",
     json_: Json = False,
 ) -> None:

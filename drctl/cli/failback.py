@@ -34,8 +34,8 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_com
 EXAMPLES = """Examples:
 
 \b
-  drctl failback runbooks/pacs-site-loss.yaml -i inventories/lab.yaml --dry-run
-  drctl failback runbooks/pacs-site-loss.yaml -i estate.yaml --yes --reason "CHG-13"
+  drctl failback site-loss.yaml -i estate.yaml --dry-run
+  drctl failback site-loss.yaml -i estate.yaml --yes --reason "CHG-13"
 
 """
 

@@ -34,10 +34,11 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_com
 EXAMPLES = """Examples:
 
 \b
-  drctl failover runbooks/pacs-site-loss.yaml -i inventories/lab.yaml --dry-run
-  drctl failover runbooks/pacs-site-loss.yaml -i estate.yaml --declared-at 03:12
-  drctl failover runbooks/pacs-site-loss.yaml -i estate.yaml --plan plan.json --yes --reason "INC-7"
-  drctl failover runbooks/pacs-site-loss.yaml -i estate.yaml --recovery-point pacs=2026-01-31T02:00Z
+  drctl failover site-loss.yaml -i estate.yaml --dry-run
+  drctl failover site-loss.yaml -i estate.yaml --declared-at 03:12
+  drctl failover site-loss.yaml -i estate.yaml --plan plan.json
+  drctl failover site-loss.yaml -i estate.yaml --yes --reason INC-7
+  drctl failover site-loss.yaml -i estate.yaml --recovery-point pacs=02:00
 
 """
 

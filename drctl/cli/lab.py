@@ -19,7 +19,7 @@ EPILOG = """Examples:
 
 \b
   drctl lab run -- drctl plan runbooks/pacs-site-loss.yaml
-  drctl lab up && eval "$(drctl lab env)" && drctl plan runbooks/pacs-site-loss.yaml
+  drctl lab up && eval "$(drctl lab env)"
   drctl lab fault site-down:paris
 
 Exit codes:
@@ -30,6 +30,18 @@ Exit codes:
     2  bad usage or inventory, an unknown fault
     5  a lab is up already
 """
+
+
+def complete_fault(incomplete: str) -> list[str]:
+    """Offer the faults of the lab that is up; after a colon, their targets."""
+    try:
+        known = labs.breakable(_current())
+    except DrctlError:
+        return []
+    name, colon, _ = incomplete.partition(":")
+    words = [f"{name}:{target}" for target in known.targets] if colon else known.faults
+    return [word for word in words if word.startswith(incomplete)]
+
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -51,15 +63,17 @@ ESTATE = Path("inventories/lab.yaml")
 
 @app.command()
 def up(inventory: Estate = ESTATE, speed: Speed = 60, fault: Faults = []) -> None:  # noqa: B006 - Typer copies it
-    """Start a lab in the background, until drctl lab down. Prints how to use it."""
+    """Start a lab in the background, until drctl lab down."""
     info = labs.up(labs.Wanted(inventory, speed, fault), _state())
     typer.echo(f"The lab is up: {info.inventory}")
+    if (kept := labs.earlier_runs(info)) is not None:
+        typer.echo(f"Runs of the lab before it: drctl runs --home {shlex.quote(str(kept))}")
     typer.echo('Use it in this shell with: eval "$(drctl lab env)"')
 
 
 @app.command()
 def env() -> None:
-    """Print the exports under which drctl works on the lab that is up."""
+    """Print the exports that point drctl at the lab."""
     for name, value in labs.environment(_current()).items():
         typer.echo(f"export {name}={shlex.quote(value)}")
 
@@ -75,7 +89,7 @@ def status(
     json_: Json = False,
     live: Annotated[bool, typer.Option("--live", help="With what moves by itself: writes, lag.")] = False,
 ) -> None:
-    """Show the lab's world, the changing calls it received, and whom was connected to."""
+    """Show what was changed, and who was connected to."""
     answer = labs.ask(_current(), "status", live=live)
     if json_:
         typer.echo(json.dumps(answer, ensure_ascii=False, sort_keys=True))
@@ -87,19 +101,30 @@ def status(
 @app.command()
 def fault(
     name: Annotated[
-        str, typer.Argument(metavar="[NAME[:TARGET][:once]]", help="The fault; none lists them.")
+        str,
+        typer.Argument(
+            metavar="NAME[:TARGET][:once]",
+            help="The fault; none lists them.",
+            autocompletion=complete_fault,
+        ),
     ] = "",
     lift: Annotated[bool, typer.Option("--lift", help="End it.")] = False,
+    json_: Json = False,
 ) -> None:
-    """Break something, or mend it again; without a name, list the faults in force."""
+    """Break something or mend it; alone, list what is broken."""
     info = _current()
-    answer = labs.ask(info, "lift" if lift else "fault", name=name) if name else labs.ask(info, "faults")
-    typer.echo(json.dumps(answer, ensure_ascii=False))
+    answer = labs.ask(info, "lift" if lift else "fault", name=name) if name else {}
+    answer = {**labs.ask(info, "faults"), **answer}
+    if json_:
+        typer.echo(json.dumps(answer, ensure_ascii=False))
+        return
+    for line in fault_lines(answer):
+        typer.echo(line)
 
 
 @app.command()
 def reset() -> None:
-    """Begin again: same addresses and secrets, a fresh estate without faults."""
+    """Begin again: a fresh estate without faults."""
     labs.ask(_current(), "reset")
     typer.echo("The estate is as it was in the beginning.")
 
@@ -113,10 +138,19 @@ def run(
     speed: Speed = 60,
     fault: Faults = [],  # noqa: B006 - Typer copies it
 ) -> None:
-    """Run a command against a fresh lab, stop the lab, and exit with the command's status."""
+    """Run a command against a fresh lab; exit with its status."""
     with labs.foreground(labs.Wanted(inventory, speed, fault)) as info:
         code = labs.run_command(info, command)
     raise typer.Exit(code)
+
+
+def fault_lines(answer: Mapping[str, object]) -> Iterator[str]:
+    """Yield whether a fault was lifted, then those in force."""
+    if answer.get("lifted") is False:
+        yield "No such fault was in force."
+    faults = answer.get("faults")
+    named = ", ".join(map(str, faults)) if isinstance(faults, list) else ""
+    yield f"Faults in force: {named or 'none'}"
 
 
 def status_lines(answer: Mapping[str, object]) -> Iterator[str]:

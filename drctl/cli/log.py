@@ -11,6 +11,7 @@ from drctl.app.context import system_context
 from drctl.app.look import follow as follow_run
 from drctl.app.look import look
 from drctl.cli.options import Home, Json, RunReference
+from drctl.cli.say import say
 from drctl.cli.verbs import exit_codes
 from drctl.cli.watching import until_interrupted
 from drctl.console.plain import JsonView, LogView
@@ -41,7 +42,7 @@ def log(
     """
     context = system_context(home)
     seen = look(context, run)
-    view = JsonView(typer.echo) if json_ else LogView(typer.echo)
+    view = JsonView(typer.echo) if json_ else LogView(say)
     if not follow:
         view.hear(seen.scan.records)
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import io
 import json
@@ -11,9 +12,9 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from drctl.cli.say import say_problem
 from drctl.cli.verbs import EXIT_CODES, VERBS
-from drctl.core.excerpt import render_problem
-from drctl.core.problem import DrctlError, Problem
+from drctl.core.problem import DrctlError, ExitCode, Problem
 
 EPILOG = """Exit codes:
 
@@ -42,6 +43,14 @@ class Verbs(TyperGroup):
         command = typer.main.get_command(module.app)
         command.name = cmd_name
         return command
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the verb; for one that does not exist, name the nearest."""
+        name, known = args[0], self.list_commands(ctx)
+        near = difflib.get_close_matches(name, known, n=1)
+        if name not in known and near and not ctx.resilient_parsing:
+            ctx.fail(f"No such command {name!r}. Did you mean {near[0]!r}?")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """List the verbs in groups, from the table alone."""
@@ -77,16 +86,27 @@ def run() -> int:
     except DrctlError as error:
         report(error)
         return int(error.exit_code)
+    except OSError as error:  # a file or directory a person named, or a disk that is full
+        report(DrctlError(unusable(error)))
+        return int(ExitCode.USAGE)
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 0
     return 0
 
 
+def unusable(error: OSError) -> Problem:
+    """Return what the operating system refused, and where."""
+    place = f"{error.filename}: " if error.filename else ""
+    return Problem(code="system", summary=f"{place}{error.strerror or error}")
+
+
 def report(error: DrctlError) -> None:
     """Print every problem on stderr: as text, or one JSON object per line with ``--json``."""
     for problem in error.problems:
-        text = json.dumps(problem_document(problem)) if "--json" in sys.argv else render_problem(problem)
-        print(text, file=sys.stderr)
+        if "--json" in sys.argv:
+            print(json.dumps(problem_document(problem)), file=sys.stderr)
+        else:
+            say_problem(problem)
 
 
 def problem_document(problem: Problem) -> dict[str, object]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import typer
 
 from drctl.app.context import system_context
 from drctl.app.history import find_action, last_action
 from drctl.app.requests import Speaker
-from drctl.cli.options import Home, parse_instant
+from drctl.cli.options import Home, RunName, parse_instant
 from drctl.cli.verbs import exit_codes
 from drctl.core import events as ev
 from drctl.core.problem import DrctlError, Problem
@@ -25,15 +25,18 @@ Kind = Literal[
 
 @app.command(
     epilog="Examples:\n\n\b\n"
-    "  drctl note last 'Carrier confirms the tunnels moved' --kind communication --at 03:40\n"
-    "  drctl note last 'Lower the TTL of the portal' --kind action --owner network --due 2026-12-01\n"
+    "  drctl note last 'The tunnels moved' --kind communication --at 03:40\n"
+    "  drctl note last 'Lower the TTL' --kind action --owner net --due 2026-12-01\n"
     "  drctl note last 'TTL is 60 s now' --closes 20260131-031200-failover-1f0c/412\n\n"
     + exit_codes(2, _0="noted")
 )
 def note(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, a prefix of one, or last.")],
+    run: RunName,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="What happened.")],
-    kind: Annotated[Kind, typer.Option("--kind", help="What sort of fact it is.")] = "note",
+    kind: Annotated[
+        Kind,
+        typer.Option("--kind", metavar="KIND", help=f"What sort of fact it is: {', '.join(get_args(Kind))}."),
+    ] = "note",
     at: Annotated[
         str | None, typer.Option("--at", metavar="TIME", help="When it happened; default now.")
     ] = None,

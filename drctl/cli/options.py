@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 import typer
 
+from drctl.cli.completion import complete_run, complete_step
 from drctl.core.problem import DrctlError, Problem
 
 Runbook: TypeAlias = Annotated[
@@ -77,14 +78,28 @@ RecoveryPoints: TypeAlias = Annotated[
     ),
 ]
 RunReference: TypeAlias = Annotated[
-    str, typer.Argument(metavar="[RUN]", help="A run's id, a unique prefix of one, or last.")
+    str,
+    typer.Argument(
+        metavar="RUN", help="A run's id, a unique prefix of one, or last.", autocompletion=complete_run
+    ),
 ]
 RunName: TypeAlias = Annotated[
     str,
-    typer.Argument(metavar="RUN", help="A run's id, a unique prefix of one, or last.", show_default=False),
+    typer.Argument(
+        metavar="RUN",
+        help="A run's id, a unique prefix of one, or last.",
+        show_default=False,
+        autocompletion=complete_run,
+    ),
 ]
 StepName: TypeAlias = Annotated[
-    str, typer.Argument(metavar="STEP", help="A step's id, e.g. promote[pacs_vm].break.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="STEP",
+        help="A step's id, e.g. promote[pacs_vm].break.",
+        show_default=False,
+        autocompletion=complete_step,
+    ),
 ]
 
 

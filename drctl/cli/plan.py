@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -9,17 +11,20 @@ import typer
 
 from drctl.app.approval import save_plan
 from drctl.app.case import opened, prepare, refuse_blockers
-from drctl.app.context import system_context
+from drctl.app.context import Context, system_context
 from drctl.cli.options import Home, Inventory, Json, Parameters, Runbook
 from drctl.cli.planning import Asked, Mode, announce, load, show, view
+from drctl.cli.say import say
 from drctl.cli.verbs import exit_codes
+from drctl.core.problem import DrctlError, Problem
+from drctl.engine.plan import Plan
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
 
 
 @app.command(
     epilog="Example: drctl plan runbooks/pacs-site-loss.yaml -i inventories/lab.yaml -o plan.json\n\n"
-    + exit_codes(0, 2, 3)
+    + exit_codes(2, 3, _0="nothing stands in the way")
 )
 def plan(
     runbook: Runbook,
@@ -45,8 +50,25 @@ def run_plan(asked: Asked, home: Path | None, *, output: Path | None, as_json: b
         made = prepare(case, binder)
     show(view(context, case, made, context.clock.now()), as_json=as_json)
     if output is not None:
-        save_plan(made, output, context.clock.now(), context.actor)
-        typer.echo(
-            f"Saved to {output}; execute it with: drctl failover {asked.runbook} --plan {output}", err=True
-        )
+        _save(context, made, output)
+        say(f"Saved to {output}{_execution(asked, output)}", err=True)
     refuse_blockers(made)
+
+
+def _save(context: Context, made: Plan, output: Path) -> None:
+    try:
+        save_plan(made, output, context.clock.now(), context.actor)
+    except OSError as error:
+        summary = f"cannot write {output}: {error.strerror or error}"
+        raise DrctlError(Problem(code="output", summary=summary)) from error
+
+
+def _execution(asked: Asked, output: Path) -> str:
+    """Say what a saved plan is for: only a failover executes one."""
+    if asked.mode != "failover":
+        return ""
+    words = ["drctl", "failover", str(asked.runbook)]
+    if str(asked.inventory) != os.environ.get("DRCTL_INVENTORY"):
+        words += ["-i", str(asked.inventory)]
+    words += [word for parameter in asked.parameters for word in ("-p", parameter)]
+    return f"; execute it with: {shlex.join([*words, '--plan', str(output)])}"

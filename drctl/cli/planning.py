@@ -20,6 +20,7 @@ from drctl.app.points import write_choices
 from drctl.app.start import stated_losses
 from drctl.app.zero_loss import refuse_unsealed
 from drctl.cli.options import parse_parameters, parse_points
+from drctl.cli.say import say, say_problem
 from drctl.console.forecast import forecast_document
 from drctl.console.plan import (
     PlanView,
@@ -29,7 +30,6 @@ from drctl.console.plan import (
     step_lines,
     summary_lines,
 )
-from drctl.core.excerpt import render_problem
 from drctl.engine.plan import Plan
 from drctl.report.actions import action_document
 
@@ -59,7 +59,7 @@ def load(context: Context, asked: Asked, *, quiet: bool) -> Case:
     case = load_case(context, asked.files, asked.mode, given)
     refuse_unsealed(case)
     for warning in () if quiet else (*case.warnings, *leftover_problems(context)):
-        typer.echo(render_problem(warning), err=True)
+        say_problem(warning)
     return case
 
 
@@ -67,7 +67,7 @@ def announce(case: Case) -> None:
     """Say on stderr what is about to be read: a dead site makes it take a few seconds."""
     endpoints = len(case.inventory.endpoints)
     steps = len(case.expansion.steps) + len(case.expansion.prechecks)
-    typer.echo(f"Reading {steps} steps and checks on {endpoints} endpoints…", err=True)
+    say(f"Reading {steps} steps and checks on {endpoints} endpoints…", err=True)
 
 
 def view(context: Context, case: Case, plan: Plan, incident: datetime) -> PlanView:
@@ -95,18 +95,18 @@ def show(shown: PlanView, *, as_json: bool, steps: bool = True, every: bool = Fa
         typer.echo(json.dumps(document(shown), ensure_ascii=False))
         return
     if shown.checks:
-        typer.echo("Prechecks")
+        say("Prechecks")
         for line in check_lines(shown.checks, every=every):
-            typer.echo(line)
+            say(line)
     if steps:
         for line in step_lines(shown.steps, point_of_no_return(shown)):
-            typer.echo(line)
+            say(line)
     if shown.steps:
-        typer.echo("")
+        say("")
         for line in summary_lines(shown):
-            typer.echo(line)
+            say(line)
     for line in action_lines(shown):
-        typer.echo(line)
+        say(line)
 
 
 def document(shown: PlanView) -> dict[str, object]:

@@ -18,7 +18,7 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_com
 
 @app.command(
     epilog="Example: drctl precheck runbooks/pacs-site-loss.yaml -i inventories/lab.yaml\n\n"
-    + exit_codes(0, 2, 3)
+    + exit_codes(2, 3, _0="no blocker; there may be warnings")
 )
 def precheck(
     runbook: Runbook,

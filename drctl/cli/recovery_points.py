@@ -11,6 +11,7 @@ from drctl.app.context import system_context
 from drctl.app.points import copies
 from drctl.cli.options import Home, Inventory, Json, Parameters, Runbook
 from drctl.cli.planning import Asked, load
+from drctl.cli.say import say
 from drctl.cli.verbs import exit_codes
 from drctl.core.operation import Look, Seen
 from drctl.core.problem import ProviderError
@@ -56,9 +57,9 @@ def recovery_points(
 def _show(case: Case, name: str, look: Seen) -> None:
     finding = look.finding if isinstance(look, Look) else None
     title = case.inventory.sites[case.expansion.target].title or case.expansion.target
-    typer.echo(f"{name}: {finding.summary if finding else _trouble(look)} ({title})")
+    say(f"{name}: {finding.summary if finding else _trouble(look)} ({title})")
     for line in finding.details if finding else ():
-        typer.echo(f"  {line}")
+        say(f"  {line}")
 
 
 def _trouble(look: Seen) -> str:

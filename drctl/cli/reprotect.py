@@ -21,7 +21,7 @@ EXAMPLES = """Examples:
 \b
   drctl reprotect last --dry-run
   drctl reprotect 20260131 --yes --reason "Paris is back"
-  drctl reprotect last --acknowledge-loss --yes --reason "nothing there is needed, INC-7"
+  drctl reprotect last --acknowledge-loss --yes --reason "INC-7: resent"
 
 """
 

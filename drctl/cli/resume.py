@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,7 @@ from drctl.cli.options import (
 )  # fmt: skip
 from drctl.cli.running import Display, audience, conclude
 from drctl.cli.verbs import exit_codes
+from drctl.console.ask import forget_typed
 from drctl.console.table import reconciled_lines
 from drctl.core.problem import DrctlError, ExitCode, Problem
 
@@ -86,6 +88,7 @@ def _agree(resumption: Resumption, *, yes: bool) -> None:
         return
     for line in asked:
         typer.echo(f"  {line}", err=True)
+    forget_typed(sys.stdin)
     if has_terminal() and typer.confirm("Go on?", err=True):
         return
     hint = f"drctl resume {resumption.session.directory.id} --yes --reason '…'"

@@ -27,7 +27,7 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_com
 
 
 @app.command(
-    epilog="Example: drctl retry last promote[pacs_vm].break --reason 'array is back'\n\n"
+    epilog="Example: drctl retry last 'promote[pacs_vm].break' --reason 'array is back'\n\n"
     + exit_codes(0, 1, 2, 3, 4, 5, 6, 7, 8, 130, 143)
 )
 def retry(

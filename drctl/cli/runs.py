@@ -11,6 +11,7 @@ from drctl.app.context import Context, system_context
 from drctl.app.leftovers import leftover_drills
 from drctl.app.look import Sight, look_at_all
 from drctl.cli.options import Home, Json
+from drctl.cli.say import say
 from drctl.cli.verbs import exit_codes
 from drctl.console.figures import elapsed, state_text
 from drctl.core.duration import format_duration
@@ -32,13 +33,13 @@ def runs(home: Home = None, json_: Json = False) -> None:
         if json_:
             typer.echo(json.dumps(document, ensure_ascii=False))
         else:
-            typer.echo(f"{document['run']}  {document['state']}")
+            say(f"{document['run']}  {document['state']}")
             if document["began"]:
-                typer.echo("    {mode} of {runbook}, {when}, by {owner}".format(**document))
+                say("    {mode} of {runbook}, {when}, by {owner}".format(**document))
             if document["uncleaned"]:
-                typer.echo(f"    left in the bubble, not cleaned up: drctl cleanup {directory.id}")
+                say(f"    left in the bubble, not cleaned up: drctl cleanup {directory.id}")
     if empty and not json_:
-        typer.echo(f"No runs in {context.home.path}.")
+        say(f"No runs in {context.home.path}.")
 
 
 def _document(context: Context, directory: RunDirectory, seen: Sight | Problem) -> dict[str, JsonValue]:

@@ -16,7 +16,10 @@ from drctl.runbook.schema import answers_schema, runbook_schema
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
 
 
-@app.command(epilog="Example: drctl schema runbook > runbook.schema.json\n\n" + exit_codes(0, 2))
+@app.command(
+    epilog="Example: drctl schema runbook > runbook.schema.json\n\n"
+    + exit_codes(_0="printed", _2="bad usage")
+)
 def schema(
     kind: Annotated[
         Literal["runbook", "inventory", "answers", "report"],

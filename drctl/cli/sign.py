@@ -22,7 +22,7 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_com
     + exit_codes(
         2,
         _0="signed",
-        _1="the journal was altered after it was written, or ssh-keygen refuses: what it said is printed",
+        _1="the journal was altered, or ssh-keygen refuses: what it said",
     )
 )
 def sign(

@@ -27,7 +27,7 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_com
 
 
 @app.command(
-    epilog="Example: drctl skip last service[portal.home] --reason 'portal stays down tonight'\n\n"
+    epilog="Example: drctl skip last 'service[portal.home]' --reason 'portal stays down tonight'\n\n"
     + exit_codes(0, 1, 2, 3, 4, 5, 6, 7, 8, 130, 143)
 )
 def skip(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,12 +20,17 @@ from drctl.app.start import Ended, incident_of, start
 from drctl.cli.options import INCIDENT, has_terminal, parse_incident
 from drctl.cli.planning import announce, show, view
 from drctl.cli.running import Display, audience, conclude
+from drctl.cli.say import say
+from drctl.console.ask import forget_typed
 from drctl.console.plan import PlanView
 from drctl.core.operation import Binder
 from drctl.core.problem import DrctlError, ExitCode, Problem
 from drctl.engine.plan import Plan
 
 NOT_STATED: Final = (None,) * len(INCIDENT)
+
+TRIES = 3
+"""How often the target's name may be mistyped: reading everything anew takes time at a bad moment."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,8 @@ def carry_out(context: Context, case: Case, files: Files, wish: Wish, approval: 
     """Plan, show, confirm, execute, and leave the last word to the caller."""
     as_json = wish.display.as_json
     prepared = prepared_answers(wish.answers, case.expansion)
+    saved = load_plan(wish.plan) if wish.plan is not None else None
+    context.home.refuse_unusable()
     refuse_conflict(context, case)
     announce(case)
     with opened(case, context) as binder:
@@ -75,8 +83,8 @@ def carry_out(context: Context, case: Case, files: Files, wish: Wish, approval: 
         refuse_blockers(made)
         if wish.check is not None:
             wish.check(made)
-        if wish.plan is not None:
-            refuse_stale(load_plan(wish.plan), made)
+        if saved is not None:
+            refuse_stale(saved, made)
             approval = replace(approval, how="plan-file")
         if wish.confirm is not None:
             approval = wish.confirm(shown, approval, case.expansion.target)
@@ -92,10 +100,17 @@ def confirming(question: str) -> Callable[[PlanView, Approval, str], Approval]:
             hint = "Run it on a terminal, or with --yes --reason '…'."
             problem = Problem(code="confirmation", summary="nobody confirmed the start", hint=hint)
             raise DrctlError(problem, exit_code=ExitCode.WAITING)
-        typed = typer.prompt(question.format(target=target, title=shown.target), err=True)
-        if typed.strip() != target:
-            problem = Problem(code="confirmation", summary=f"{typed!r} is not {target}; nothing was touched")
-            raise DrctlError(problem)
+        forget_typed(sys.stdin)
+        for left in reversed(range(TRIES)):
+            typed = typer.prompt(question.format(target=target, title=shown.target), err=True)
+            if typed.strip() == target:
+                break
+            if not left:
+                problem = Problem(
+                    code="confirmation", summary=f"{typed!r} is not {target}; nothing was touched"
+                )
+                raise DrctlError(problem)
+            say(f"{typed!r} is not {target}; Ctrl-C leaves, and nothing is touched.", err=True)
         return replace(approval, how="typed")
 
     return confirm

@@ -14,6 +14,7 @@ from drctl.app.leftovers import leftover_drills, leftover_problems
 from drctl.app.look import Pulse, Sight, follow, look
 from drctl.cli.options import Home, Json, NoColor, Plain, RunReference, has_terminal
 from drctl.cli.running import Display, live_view
+from drctl.cli.say import say
 from drctl.cli.verbs import exit_codes
 from drctl.cli.watching import until_interrupted
 from drctl.console.plain import PlainView
@@ -60,7 +61,7 @@ def _watch(context: Context, seen: Sight, display: Display) -> None:
     """Follow a run that another process drives, or that nobody does."""
     batches = until_interrupted(partial(follow, context, seen.directory))
     if not display.moving:
-        view = PlainView(typer.echo)
+        view = PlainView(say)
         for records in batches:
             view.hear(records)
         return
@@ -78,9 +79,9 @@ def _show(context: Context, seen: Sight, *, as_json: bool) -> None:
         typer.echo(json.dumps(document, ensure_ascii=False))
         return
     for line in standing_lines(at):
-        typer.echo(line)
+        say(line)
     for problem in leftover_problems(context):
-        typer.echo(f"Left over {problem.summary}: {problem.hint}")
+        say(f"Left over {problem.summary}: {problem.hint}")
 
 
 def _standing(context: Context, seen: Sight, incident: Path) -> Standing:

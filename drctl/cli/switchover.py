@@ -32,8 +32,8 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_com
 EXAMPLES = """Examples:
 
 \b
-  drctl switchover runbooks/pacs-site-loss.yaml -i inventories/lab.yaml --dry-run
-  drctl switchover runbooks/pacs-site-loss.yaml -i estate.yaml --yes --reason "CHG-12"
+  drctl switchover site-loss.yaml -i estate.yaml --dry-run
+  drctl switchover site-loss.yaml -i estate.yaml --yes --reason "CHG-12"
   drctl reprotect last
 
 """

@@ -13,6 +13,7 @@ from drctl.app.validation import Figures, Verdict, Wanted
 from drctl.app.validation import validate as check
 from drctl.cli.main import problem_document
 from drctl.cli.options import Inventory, Json, Parameters, parse_parameters
+from drctl.cli.say import columns, say
 from drctl.cli.verbs import exit_codes
 from drctl.core.excerpt import render_problem
 from drctl.core.problem import ExitCode
@@ -24,16 +25,21 @@ EXAMPLES = """Examples:
 
 \b
   drctl validate runbooks/pacs-site-loss.yaml -i inventories/lab.yaml
-  drctl validate runbooks/pacs-site-loss.yaml -i inventories/lab.yaml --assume-down rennes
-  drctl validate runbooks/pacs-site-loss.yaml -i inventories/lab.yaml --answers runbooks/lab-answers.yaml
+  drctl validate site-loss.yaml -i estate.yaml --assume-down rennes
+  drctl validate site-loss.yaml -i estate.yaml --answers answers.yaml
 
 """
 
 
-@app.command(epilog=EXAMPLES + exit_codes(0, 2))
+@app.command(
+    epilog=EXAMPLES
+    + exit_codes(
+        _0="all files are right; warnings may remain", _2="bad usage, or a file is wrong: where and why"
+    )
+)
 def validate(
     runbooks: Annotated[
-        list[Path], typer.Argument(metavar="RUNBOOK...", help="The runbooks.", show_default=False)
+        list[Path], typer.Argument(metavar="RUNBOOK", help="The runbooks.", show_default=False)
     ],
     inventory: Inventory,
     assume_down: Annotated[
@@ -54,8 +60,11 @@ def validate(
     wanted = Wanted(tuple(runbooks), inventory, assume_down, answers, parse_parameters(parameter))
     verdicts = check(Registry(), wanted)
     for verdict in verdicts:
-        for line in [json.dumps(document(verdict), ensure_ascii=False)] if json_ else report(verdict):
-            typer.echo(line)
+        if json_:
+            typer.echo(json.dumps(document(verdict), ensure_ascii=False))
+            continue
+        for line in report(verdict):
+            say(line)
     if any(verdict.errors for verdict in verdicts):
         raise typer.Exit(ExitCode.USAGE)
 
@@ -63,7 +72,7 @@ def validate(
 def report(verdict: Verdict) -> Iterator[str]:
     """Yield each problem, then one line on the whole file."""
     for problem in verdict.problems:
-        yield render_problem(problem)
+        yield render_problem(problem, columns())
     warnings = len(verdict.problems) - len(verdict.errors)
     said = _count(warnings, "warning")
     if verdict.errors:

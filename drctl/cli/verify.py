@@ -12,6 +12,7 @@ from drctl.app.context import system_context
 from drctl.app.verify import Kept, Verification, exit_code
 from drctl.app.verify import verify as check
 from drctl.cli.options import Home, Json, RunReference
+from drctl.cli.say import say
 from drctl.cli.verbs import exit_codes
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
@@ -25,7 +26,7 @@ WORDS = {True: "ok", False: "WRONG", None: "open"}
     "  drctl verify 20260131 --head 1f0c5d2ab3e46978\n"
     "  drctl verify 20260131 --allowed-signers signers --signed /mnt/vault/head.txt\n\n"
     "Without drctl, in the run's directory:\n\n\b\n"
-    "  ssh-keygen -Y verify -f signers -I WHO -n drctl-journal -s head.txt.sig < head.txt\n"
+    "  ssh-keygen -Y verify -f F -I WHO -n drctl-journal -s head.txt.sig <head.txt\n"
     "  head -n LINES journal.jsonl | tail -n 1 | head -c -1 | sha256sum\n\n"
     + exit_codes(
         2,
@@ -77,9 +78,9 @@ def verify(
     if json_:
         typer.echo(json.dumps(_document(found), ensure_ascii=False))
     else:
-        typer.echo(f"Run {found.directory.id}: {found.lines} lines, head {found.head}")
+        say(f"Run {found.directory.id}: {found.lines} lines, head {found.head}")
         for proof in found.proofs:
-            typer.echo(f"  {WORDS[proof.proven]:<6} {proof.subject}: {proof.text}")
+            say(f"  {WORDS[proof.proven]:<6} {proof.subject}: {proof.text}")
     raise typer.Exit(int(exit_code(found)))
 
 

@@ -11,10 +11,10 @@ import textwrap
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Final, Self, TextIO
 
-from drctl.console.figures import one_line
+from drctl.console.figures import one_line, zone_named
 from drctl.core import events as ev
 from drctl.core.clock import Clock
 from drctl.core.duration import format_duration
@@ -54,6 +54,7 @@ class Asker:
         self._clock = clock
         self._source = source or sys.stdin
         self._pause = pause
+        self._zone: tzinfo = UTC
         self._questions: queue.SimpleQueue[Question | None] = queue.SimpleQueue()
         self._over: set[str] = set()
         self._closed = threading.Event()
@@ -73,7 +74,9 @@ class Asker:
         asked: dict[str, Question] = {}
         for record in records:
             event = record.event
-            if isinstance(event, Question):
+            if isinstance(event, ev.RunStarted):
+                self._zone = zone_named(event.target.timezone)
+            elif isinstance(event, Question):
                 self._over.discard(event.step)
                 asked[event.step] = event
             elif isinstance(event, _ENDS):
@@ -90,8 +93,8 @@ class Asker:
 
     def _ask(self, question: Question) -> None:
         """Ask until an answer, the end of the question, or Enter alone."""
-        self._drop_typed()
-        for line in question_lines(question, self._clock.now()):
+        forget_typed(self._source)
+        for line in question_lines(question, self._clock.now(), self._zone):
             self._write(line)
         while (text := self._read(question)) is not None:
             if not text:
@@ -106,23 +109,10 @@ class Asker:
         if question.step in self._over:
             self._write(f"  {question.step} has been answered elsewhere.")
 
-    def _drop_typed(self) -> None:
-        """Forget what was typed ahead: nobody answers a question before it can be read."""
-        with suppress(termios.error, OSError, ValueError):  # not every source is a terminal
-            if self._in_foreground():
-                termios.tcflush(self._source.fileno(), termios.TCIFLUSH)
-
-    def _in_foreground(self) -> bool:
-        """Say whether the shell gave us the terminal: reading it from the background would stop the run."""
-        try:
-            return os.tcgetpgrp(self._source.fileno()) == os.getpgrp()
-        except (OSError, ValueError):  # a pipe, or a terminal that is not ours
-            return True
-
     def _read(self, question: Question) -> str | None:
         """Return the next line typed; None when the question is over."""
         while not self._is_over(question):
-            if not self._in_foreground():
+            if not _in_foreground(self._source):
                 self._closed.wait(LOOK)
             elif select.select([self._source], [], [], LOOK)[0]:
                 line = self._line()
@@ -142,6 +132,21 @@ class Asker:
         return self._closed.is_set() or question.step in self._over
 
 
+def forget_typed(source: TextIO) -> None:
+    """Forget what was typed ahead: nobody answers a question before it can be read."""
+    with suppress(termios.error, OSError, ValueError):  # not every source is a terminal
+        if _in_foreground(source):
+            termios.tcflush(source.fileno(), termios.TCIFLUSH)
+
+
+def _in_foreground(source: TextIO) -> bool:
+    """Say whether the shell gave us the terminal: reading it from the background would stop the run."""
+    try:
+        return os.tcgetpgrp(source.fileno()) == os.getpgrp()
+    except (OSError, ValueError):  # a pipe, or a terminal that is not ours
+        return True
+
+
 _ENDS: Final = (
     ev.GateAnswered,
     ev.ManualRecorded,
@@ -153,11 +158,11 @@ _ENDS: Final = (
 """What ends a question, whoever caused it."""
 
 
-def question_lines(question: Question, now: datetime) -> list[str]:
-    """Return what to print to ask a question."""
+def question_lines(question: Question, now: datetime, zone: tzinfo) -> list[str]:
+    """Return what to print to ask a question; its deadline is in the time that the screen above it shows."""
     role = f" ({question.role})" if question.role else ""
     if isinstance(question, ev.GateOpened):
-        kind, text, tail = "DECISION", question.ask, _until(question, now)
+        kind, text, tail = "DECISION", question.ask, _until(question, now, zone)
     else:
         kind, text = "MANUAL STEP", question.do
         tail = f", evidence wanted: {question.evidence}" if question.evidence else ""
@@ -183,13 +188,13 @@ def parse_answer(question: Question, text: str, by: str) -> ev.EventData | None:
             return None
 
 
-def _until(question: ev.GateOpened, now: datetime) -> str:
+def _until(question: ev.GateOpened, now: datetime, zone: tzinfo) -> str:
     if question.deadline is None:
         return ""
     left = (question.deadline - now).total_seconds()
     if left <= 0:
         return f", OVERDUE by {format_duration(-left)}"
-    return f", {format_duration(left)} left (until {question.deadline:%H:%M:%S} UTC)"
+    return f", {format_duration(left)} left (until {question.deadline.astimezone(zone):%H:%M:%S %Z})"
 
 
 def _expected(question: Question) -> str:

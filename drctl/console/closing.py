@@ -14,6 +14,7 @@ from drctl.console.figures import elapsed, loss_text, next_commands, troubles
 from drctl.core.duration import format_duration
 from drctl.core.events import Recorded
 from drctl.core.problem import ExitCode
+from drctl.core.run import Run
 from drctl.report.timeline import ServiceTimes, Timeline
 
 MOST = 8
@@ -61,12 +62,30 @@ def closing_lines(closing: Closing) -> Iterator[str]:
     yield f"  head      {closing.head}"
     yield f"            after {closing.lines} lines; kept elsewhere, it shows whether any are missing"
     yield f"Incident log: {closing.incident}"
-    commands = list(next_commands(board, Life(alive=False)))
+    commands = [*next_commands(board, Life(alive=False)), *afterwards(board.run)]
     if commands:
         yield "Next:"
         yield from (f"  {command}" for command in islice(commands, MOST))
         if len(commands) > MOST:
             yield f"  … all of them: drctl status {board.run.started.run if board.run.started else 'last'}"
+
+
+def afterwards(run: Run) -> Iterator[str]:
+    """Yield what follows a run that has just ended: a drill is cleaned up, a move protected and reported."""
+    if run.started is None or run.finished is None:
+        return
+    name, moved = run.started.run, run.finished.outcome.startswith("completed")
+    match run.started.mode:
+        case "drill":
+            yield f"drctl cleanup {name}"
+        case "failover" if moved:
+            yield f"drctl note {name} TEXT --kind back-to-normal"
+            yield f"drctl reprotect {name}  # once {run.started.source.name} is back"
+        case "switchover" if moved:
+            yield f"drctl reprotect {name}"
+        case _:
+            return
+    yield f"drctl report {name}"
 
 
 def _outcome(board: Board, code: ExitCode) -> str:

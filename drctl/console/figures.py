@@ -34,8 +34,13 @@ def one_line(text: str) -> str:
 
 def zone_of(run: Run) -> tzinfo:
     """Return the target site's time zone, UTC where it is not known."""
+    return zone_named(run.started.target.timezone if run.started else "UTC")
+
+
+def zone_named(name: str) -> tzinfo:
+    """Return a time zone, UTC where this machine does not know it."""
     try:
-        return ZoneInfo(run.started.target.timezone if run.started else "UTC")
+        return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):
         return ZoneInfo("UTC")
 
@@ -217,9 +222,9 @@ def next_commands(board: Board, life: Life) -> Iterator[str]:
     for step in board.waiting:
         if step.decision is None:
             yield answer_command(name, step)
-    for step in board.troubled:
-        if board.standing(step) in {"failed", "indeterminate"}:
-            yield f"drctl retry {name} {shlex.quote(step.id)}"
-            yield f"drctl skip {name} {shlex.quote(step.id)} --reason '…'"
+    stuck = [step for step in board.troubled if board.standing(step) in {"failed", "indeterminate"}]
     if not life.alive:
-        yield f"drctl resume {name}"
+        yield f"drctl resume {name}" + ("  # looks again, tries again what failed" if stuck else "")
+    for step in stuck:
+        yield f"drctl retry {name} {shlex.quote(step.id)}"
+        yield f"drctl skip {name} {shlex.quote(step.id)} --reason '…'"

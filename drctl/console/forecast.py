@@ -30,9 +30,9 @@ def forecast_text(forecast: Forecast, zone: tzinfo) -> str:
     """Return the expected end of a run under way against its RTO, in one line; without history it says so."""
     if forecast.end is None:
         return NO_HISTORY
-    least = "not before " if forecast.unknown else ""
+    about = "not before" if forecast.unknown else "about"
     p50, p90 = (forecast.at(seconds).astimezone(zone) for seconds in (forecast.end.p50, forecast.end.p90))
-    text = f"expected end {least}P50 {p50:%H:%M}, P90 {p90:%H:%M} {p50:%Z}"
+    text = f"ends {about} {p50:%H:%M} (P90 {p90:%H:%M}) {p50:%Z}"
     tight = forecast.tightest
     return f"{text}; {margin_text(forecast, tight, zone)}" if tight else text
 

@@ -99,7 +99,7 @@ def frame(board: Board, scene: Scene, size: Size) -> list[Row]:
 def _head(board: Board, scene: Scene, width: int) -> Iterator[Row]:
     run, started = board.run, board.run.started
     if started is None:
-        yield Row("The journal has no beginning yet.")
+        yield Row("Reading the real systems; nothing is begun before that.")
         return
     local = f"{scene.now.astimezone(zone_of(run)):%H:%M:%S %Z}"
     title = f"{started.mode.upper()}  {started.source.title} → {started.target.title}"
@@ -207,7 +207,8 @@ def _problems(board: Board) -> Iterator[Row]:
         yield Row(f"{trouble.word}: {trouble.name}: {trouble.why}", "problem")
     if board.skipped:
         names = ", ".join(step.id for step in board.skipped)
-        yield Row(f"skipped: {len(board.skipped)} steps: {names}", "problem")
+        count = len(board.skipped)
+        yield Row(f"skipped: {count} step{'s' if count > 1 else ''}: {names}", "problem")
 
 
 def _people(board: Board, scene: Scene, width: int) -> Iterator[Row]:
@@ -224,15 +225,16 @@ def _next(board: Board, scene: Scene) -> Iterator[Row]:
 
 
 def _running(board: Board, now: datetime) -> Iterator[Row]:
+    spent = {step.id: format_duration((now - (step.started or now)).total_seconds()) for step in board.active}
+    width = max(map(len, spent.values()), default=0)
     for step in board.active:
-        spent = format_duration((now - (step.started or now)).total_seconds())
         word = "again: " if board.standing(step) == "retrying" else ""
-        yield Row(f"{spent:>12}  {step.id}  {word}{doing(step)}".rstrip())
+        yield Row(f"{spent[step.id]:>{width}}  {step.id}  {word}{doing(step)}".rstrip())
     reading = board.reading() if board.run.finished is None and board.run.paused is None else []
     if reading:
         first = ", ".join(step.id for step in reading[:3])
         more = f" and {len(reading) - 3} more" if len(reading) > 3 else ""
-        yield Row(f"{'reading':>12}  {first}{more}", "faint")
+        yield Row(f"{'reading':>{width}}  {first}{more}", "faint")
 
 
 def doing(step: StepRun) -> str:

@@ -50,7 +50,7 @@ class PlanView:
 def check_lines(checks: Sequence[tuple[str, ev.FindingData]], *, every: bool = False) -> Iterator[str]:
     """Yield the prechecks: those that are not ok with their details, the others counted."""
     fine = [identity for identity, finding in checks if finding.level == "ok"]
-    for identity, finding in checks:
+    for identity, finding in checks if every else _said_once(checks):
         if finding.level == "ok" and not every:
             continue
         yield f"  {finding.level:<8} {identity}: {finding.summary}"
@@ -59,6 +59,18 @@ def check_lines(checks: Sequence[tuple[str, ev.FindingData]], *, every: bool = F
             yield f"           → {finding.hint}"
     if fine and not every:
         yield f"  ok       {len(fine)} checks"
+
+
+def _said_once(
+    checks: Sequence[tuple[str, ev.FindingData]],
+) -> Iterator[tuple[str, ev.FindingData]]:
+    """Yield once what several checks found alike: an endpoint that does not answer is one trouble."""
+    alike: dict[str, list[tuple[str, ev.FindingData]]] = {}
+    for identity, finding in checks:
+        alike.setdefault(finding.model_dump_json(), []).append((identity, finding))
+    for (identity, finding), *others in alike.values():
+        more = f" and {len(others)} more" if others else ""
+        yield identity + more, finding
 
 
 def step_lines(steps: Sequence[ev.StepPlanned], final: ev.StepPlanned | None = None) -> Iterator[str]:
@@ -169,4 +181,6 @@ def _where(step: ev.StepPlanned) -> str:
 
 
 def _value(value: object) -> str:
-    return "absent" if value is None else str(value)
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value)) or "none"
+    return "absent" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

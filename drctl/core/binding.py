@@ -50,14 +50,20 @@ class _Bound:
     def using(self, access: Access) -> Iterator[Any]:
         """Lend the client; an unreachable endpoint is remembered for the steps that follow.
 
-        A secret that is not there when the connection opens is the endpoint's trouble, like any other.
+        A secret that is not there when the connection opens is the endpoint's trouble, like any other;
+        clients open theirs when it is first used.
         """
         try:
             try:
                 client = self.clients.client(self.provider, self.endpoint, access)
             except DrctlError as error:
                 raise ProviderError(error.problems[0]) from error
-            yield client
+            try:
+                yield client
+            except DrctlError as error:
+                if error.problems[0].code != "secret":
+                    raise
+                raise ProviderError(error.problems[0]) from error
         except ProviderError as error:
             self.clients.note(self.endpoint, error)
             raise

@@ -22,14 +22,17 @@ _DUE: Final = {
     "int_type": "a whole number",
     "float_type": "a number",
     "bool_type": "true or false",
-    "dict_type": "a mapping",
-    "model_type": "a mapping",
-    "model_attributes_type": "a mapping",
+    "dict_type": "a mapping (key: value)",
+    "model_type": "a mapping (key: value)",
+    "model_attributes_type": "a mapping (key: value)",
     "tuple_type": "a list",
     "list_type": "a list",
     "set_type": "a list",
     "frozen_set_type": "a list",
 }
+
+_FILES: Final = frozenset({"runbook", "inventory", "answers", "plan"})
+"""The kinds of files that drctl reads."""
 
 _GUESSED: Final = frozenset({"int_type", "float_type", "bool_type"})
 
@@ -48,10 +51,36 @@ def suggest(word: str, known: Iterable[str]) -> str:
 
 def validate(model: type[M], document: Document, context: Mapping[str, object] | None = None) -> M:
     """Build the model from a whole document; raise ``DrctlError`` with every problem."""
+    if (other := _another(model, document)) is not None:
+        raise DrctlError(other)
     try:
         return model.model_validate_json(_json(document.data), context=context)
     except ValidationError as error:
         raise DrctlError(*describe(error, document, (), model)) from error
+
+
+def _another(model: type[BaseModel], document: Document) -> Problem | None:
+    """Say that a file is nothing, another file, or of another version: then nothing else in it matters."""
+    data = document.data
+    if data is None:
+        return document.problem("empty", "the file is empty", ())
+    if not isinstance(data, dict):
+        return None
+    kind, version = data.get("kind"), data.get("drctl")
+    kinds, versions = (_allowed(model, key) for key in ("kind", "drctl"))
+    if kinds and isinstance(kind, str) and kind not in kinds and kind in _FILES:
+        hint = "Were two files swapped? drctl VERB RUNBOOK -i INVENTORY"
+        return document.problem("other-file", f"this file is of kind {kind}, not {kinds[0]}", ("kind",), hint)
+    if versions and type(version) is int and version not in versions:
+        known = " and ".join(map(str, versions))
+        summary = f"this file is in version {version} of the language; this drctl reads version {known}"
+        return document.problem("other-version", summary, ("drctl",))
+    return None
+
+
+def _allowed(model: type[BaseModel], key: str) -> tuple[object, ...]:
+    field = model.model_fields.get(key)
+    return get_args(field.annotation) if field is not None else ()
 
 
 def validate_part(
@@ -132,7 +161,7 @@ def describe_one(details: ErrorDetails, document: Document, prefix: Keys, model:
         expected = str(details.get("ctx", {}).get("expected", ""))
         names = expected.replace(" or ", ", ").replace("'", "").split(", ")
         return document.problem(
-            "wrong-value", f"{_show(given)} is not one of them", keys, suggest(str(given), names)
+            "wrong-value", f"{_show(given)} is not a value of {loc[-1]!r}", keys, suggest(str(given), names)
         )
     message = details["msg"].removeprefix("Value error, ").replace("Input should", "it should")
     summary = message if kind in {"duration", "secret", "value_error"} else f"{_show(given)}: {message}"
@@ -144,7 +173,7 @@ def _wrong_type(kind: str, given: object) -> str:
         return (
             "a secret is allowed only in an endpoint's secret fields and in an action's fields typed Secret"
         )
-    return f"{_DUE[kind]} is due here, not {_show(given)}"
+    return f"{_DUE[kind]} is expected here, not {_show(given)}"
 
 
 def _quote_hint(kind: str, given: object) -> str:

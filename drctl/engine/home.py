@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import secrets
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -124,10 +125,26 @@ class Home:
         ]
         if len(matches) == 1:
             return matches[0]
-        summary = (
-            f"{len(matches)} runs begin with {reference!r}" if matches else f"there is no run {reference!r}"
+        raise DrctlError(self._unfound(reference, runs, matches))
+
+    def _unfound(self, reference: str, runs: list[RunDirectory], matches: list[RunDirectory]) -> Problem:
+        """Say why a reference names no run: at a wrong home it looks as if none had ever been made."""
+        elsewhere = "For runs kept elsewhere: drctl runs --home DIR, or DRCTL_HOME."
+        if not runs:
+            return Problem(code="unknown-run", summary=f"no run was made in {self.path} yet", hint=elsewhere)
+        newest = [run.id for run in reversed(matches or runs)][:5]
+        if matches:
+            return Problem(
+                code="unknown-run",
+                summary=f"{len(matches)} runs begin with {reference!r}",
+                hint=f"Type more of one, or last. The newest: {', '.join(newest)}",
+            )
+        return Problem(
+            code="unknown-run",
+            summary=f"there is no run {reference!r} in {self.path}",
+            detail=f"The newest: {', '.join(newest)}",
+            hint=f"drctl runs lists them all. {elsewhere}",
         )
-        raise DrctlError(Problem(code="unknown-run", summary=summary, hint="drctl runs"))
 
     def unfinished(self) -> Iterator[tuple[RunDirectory, Run]]:
         """Return the runs that have not ended, oldest first, with their state."""
@@ -163,11 +180,30 @@ class Home:
 
     @contextmanager
     def starting(self) -> Iterator[None]:
-        """Let one process at a time look for conflicts and create its run."""
-        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with (self.path / "start.lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+        """Let one process at a time look for conflicts and create its run; raise ``DrctlError`` if it cannot."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with (self.path / "start.lock").open("w") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                yield
+        except OSError as error:
+            raise DrctlError(self._unusable(error)) from error
+
+    def refuse_unusable(self) -> None:
+        """Raise ``DrctlError`` when no run could be written here: said before anybody reads a plan."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with tempfile.TemporaryFile(dir=self.path):
+                pass
+        except OSError as error:
+            raise DrctlError(self._unusable(error)) from error
+
+    def _unusable(self, error: OSError) -> Problem:
+        return Problem(
+            code="home",
+            summary=f"no run can be written in {self.path}: {error.strerror or error}",
+            hint="Give access or make room there, or name another place: --home DIR or DRCTL_HOME.",
+        )
 
 
 def _conflict(run: Run, services: frozenset[str], sites: frozenset[str]) -> set[str]:

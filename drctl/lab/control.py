@@ -22,7 +22,7 @@ class Control:
     """Serves ``{"do": NAME, ...}``; answers ``{"ok": true, ...}`` or ``{"ok": false, "error": TEXT}``.
 
     - ``status`` (``live``): world, mutations, connections
-    - ``fault`` / ``lift`` (``name``), ``faults``
+    - ``fault`` / ``lift`` (``name``), ``faults`` in force, ``breakable``: every fault and target there is
     - ``advance`` (``seconds``): skip waiting
     - ``wait`` (``condition``, ``timeout`` in real seconds): ``idle`` (no job, task or transfer runs),
       ``booted`` (every running VM has booted), ``dns`` (secondaries follow), ``settled`` (all of them)
@@ -83,6 +83,7 @@ class Control:
             "fault": self._fault,
             "lift": lambda order: {"lifted": self._lab.lift(order["name"])},
             "faults": lambda _: {"faults": self._lab.world.faults.listing()},
+            "breakable": lambda _: dict(self._lab.breakable()),
             "advance": self._advance,
             "wait": self._wait,
             "info": lambda _: self._lab.info(),

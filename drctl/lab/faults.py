@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -72,7 +73,9 @@ def parse(text: str) -> Fault:
     """
     name, _, rest = text.strip().partition(":")
     if name not in FAULTS:
-        raise UnknownFault(f"unknown fault {name!r}; known are {', '.join(sorted(FAULTS))}")
+        near = difflib.get_close_matches(name, FAULTS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(FAULTS))}"
+        raise UnknownFault(f"unknown fault {name!r}; {hint}")
     target, colon, last = rest.rpartition(":")
     if last == "once":
         return Fault(name, target if colon else "", once=True)

@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 from drctl.lab import app, dns, ontap, sites, ssh, vsphere
 from drctl.lab.addresses import Addresses, Block
 from drctl.lab.control import Control
-from drctl.lab.faults import parse
+from drctl.lab.faults import FAULTS, Fault, parse
 from drctl.lab.mirrors import active_transfer
 from drctl.lab.model import Estate
 from drctl.lab.names import behind
@@ -26,6 +26,7 @@ from drctl.lab.schedule import start_schedules
 from drctl.lab.seed import build_estate, furnish
 from drctl.lab.status import status
 from drctl.lab.survey import Survey
+from drctl.lab.targets import refuse_unknown, targets
 from drctl.lab.world import World
 from drctl.lab.writes import Writes
 
@@ -107,7 +108,7 @@ class Lab:
             self._serve()
             self.net.start()
             for fault in self._faults:
-                self.world.faults.add(fault)
+                self._add(fault)
             self.net.await_settled()
             undo.pop_all()
 
@@ -154,10 +155,14 @@ class Lab:
         """Put a fault in force and wait until the wires have followed.
 
         Raises:
-            UnknownFault: its name is unknown.
+            UnknownFault: its name is unknown, or nothing here bears its target's.
         """
-        self.world.faults.add(fault)
+        self._add(parse(fault))
         self.net.await_settled()
+
+    def _add(self, fault: Fault) -> None:
+        refuse_unknown(self.world.estate, fault)
+        self.world.faults.add(fault)
 
     def lift(self, fault: str) -> bool:
         """Lift a fault and wait until the wires have followed; False when it was not in force."""
@@ -178,6 +183,11 @@ class Lab:
             "control": str(self.control),
             "speed": self.speed,
         }
+
+    def breakable(self) -> dict[str, list[str]]:
+        """Return the names of all faults, and of everything they can be aimed at."""
+        with self.world.lock:
+            return {"faults": sorted(FAULTS), "targets": sorted(targets(self.world.estate))}
 
     def status(self, *, live: bool = False) -> dict[str, Any]:
         """World, mutations and connections, ready for JSON; ``live`` adds what moves by itself."""

@@ -126,7 +126,9 @@ def untrusted(endpoint: str, address: str, why: str) -> ProviderError:
     problem = Problem(
         code="ontap-tls",
         summary=f"{endpoint} ({address}) shows a certificate that is not trusted: {why}",
-        hint="Put its issuer's certificate in the endpoint's ca_file; set tls_name if only the name differs.",
+        hint=f"Renew the certificate of {endpoint}; if it is still valid, correct this machine's clock."
+        if "expired" in why
+        else "Put its issuer's certificate in the endpoint's ca_file; set tls_name if only the name differs.",
         endpoint=endpoint,
     )
     return ProviderError(problem)

@@ -104,7 +104,9 @@ class Session:
             skew = (instance.CurrentTime() - before).total_seconds()
         except vmodl.MethodFault as fault:
             stub.hang_up()
-            what = f"{self.endpoint.host} refused the login of {self.endpoint.username}"
+            what = (
+                f"{self.endpoint.name} ({self.endpoint.host}) refused the login of {self.endpoint.username}"
+            )
             raise explain(what, fault, self.endpoint.name) from fault
         except ProviderError:
             stub.hang_up()

@@ -202,6 +202,22 @@ def _negotiate(endpoint: VsphereEndpoint, stub: Stub) -> str:
     )
 
 
+_HAS_EXPIRED: Final = 10
+"""OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED."""
+
+
+def _distrust(error: ssl.SSLCertVerificationError) -> str:
+    return str(getattr(error, "verify_message", "") or error)
+
+
+def _trusting(endpoint: VsphereEndpoint, error: ssl.SSLCertVerificationError) -> str:
+    if getattr(error, "verify_code", None) == _HAS_EXPIRED:
+        return (
+            f"Renew the certificate of {endpoint.name}; if it is still valid, correct this machine's clock."
+        )
+    return f"Give {endpoint.name} a ca_file, or pin its certificate with certificate_file."
+
+
 def unreachable(endpoint: VsphereEndpoint, error: Exception) -> ProviderError:
     """Return the error for a connection that could not be made; nothing was sent."""
     place = f"{endpoint.name} ({endpoint.host}:{endpoint.port})"
@@ -209,10 +225,8 @@ def unreachable(endpoint: VsphereEndpoint, error: Exception) -> ProviderError:
         return ProviderError(
             Problem(
                 code="certificate",
-                summary=f"{place}: the certificate is not trusted: {error.verify_message or error}"
-                if hasattr(error, "verify_message")
-                else f"{place}: the certificate is not trusted: {error}",
-                hint=f"Give {endpoint.name} a ca_file, or pin its certificate with certificate_file.",
+                summary=f"{place}: the certificate is not trusted: {_distrust(error)}",
+                hint=_trusting(endpoint, error),
                 endpoint=endpoint.name,
             ),
             unreachable=True,

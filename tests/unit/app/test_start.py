@@ -62,7 +62,7 @@ def test_a_run_whose_beginning_is_not_whole_does_not_exist(site):
     with pytest.raises(KeyboardInterrupt):
         site.start()
     assert site.home.all() == []
-    with pytest.raises(DrctlError, match="there is no run"):
+    with pytest.raises(DrctlError, match="no run was made in"):
         site.home.find("last")
     site.context = replace(site.context, journal_file=JournalFile)
     site.clock.advance(1)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from journals import BEGAN, FrozenClock
@@ -152,7 +153,8 @@ def test_only_the_words_of_a_question_answer_it(
 
 
 def test_a_question_fits_80_columns_and_says_how_long_there_is() -> None:
-    lines = question_lines(GATE, BEGAN + timedelta(minutes=10))
-    assert "DECISION go (commander), 20 min 00 s left (until 03:00:00 UTC)" in lines
-    assert "OVERDUE by 10 min 00 s" in question_lines(GATE, BEGAN + timedelta(minutes=40))[1]
-    assert max(map(len, question_lines(MANUAL, BEGAN))) <= 80
+    paris = ZoneInfo("Europe/Paris")
+    lines = question_lines(GATE, BEGAN + timedelta(minutes=10), paris)
+    assert "DECISION go (commander), 20 min 00 s left (until 04:00:00 CET)" in lines
+    assert "OVERDUE by 10 min 00 s" in question_lines(GATE, BEGAN + timedelta(minutes=40), paris)[1]
+    assert max(map(len, question_lines(MANUAL, BEGAN, paris))) <= 80

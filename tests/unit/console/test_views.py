@@ -80,7 +80,13 @@ def test_the_end_is_summed_up_in_a_few_lines() -> None:
     assert "unproven: stop (2 steps)" in text
     assert f"head      {'d' * 64}" in text
     assert "Incident log: incident.md" in text
-    assert "Next:" not in text
+    assert text.splitlines()[-4:] == [
+        "Next:",
+        f"  drctl note {RUN} TEXT --kind back-to-normal",
+        f"  drctl reprotect {RUN}  # once north is back",
+        f"  drctl report {RUN}",
+    ]
+    assert max(map(len, text.splitlines())) <= 80
     assert len(text.splitlines()) <= 24
 
 
@@ -101,7 +107,8 @@ def test_a_run_somebody_ended_says_who_and_offers_no_resume(answer: str) -> None
 def test_a_stopped_run_ends_with_the_commands_to_type() -> None:
     story = fence(go(begin())).say(ev.StepFailed(step="break", problem=problem("no licence")))
     text = closing(story.say(ev.RunPaused(why="failed", steps=("break",), exit=1)), ExitCode.FAILED)
-    commands = [f"drctl retry {RUN} break", f"drctl skip {RUN} break --reason '…'", f"drctl resume {RUN}"]
+    resume = f"drctl resume {RUN}  # looks again, tries again what failed"
+    commands = [resume, f"drctl retry {RUN} break", f"drctl skip {RUN} break --reason '…'"]
     assert [line.strip() for line in text.splitlines()[-3:]] == commands
 
 

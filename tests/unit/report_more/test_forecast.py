@@ -78,7 +78,7 @@ def test_a_step_nobody_knows_makes_it_a_lower_bound(tmp_path, past):
     story = Story(tmp_path, "now", LATER, steps=steps)
     found = foresee(Run.of(story.records), past, LATER)
     assert found.unknown == ("odd",)
-    assert "not before P50" in forecast_text(found, Timeline.of(story.records).zone)
+    assert "ends not before " in forecast_text(found, Timeline.of(story.records).zone)
 
 
 def test_no_history_is_said(tmp_path):
@@ -103,7 +103,7 @@ def test_margin_is_the_rto_less_the_median(tmp_path, past):
     tight = found.tightest
     assert (tight.name, tight.left, tight.left - tight.end.p50) == ("pacs", 900, 280)
     text = forecast_text(found, Timeline.of(story.records).zone)
-    assert text == "expected end P50 04:24, P90 04:29 CET; RTO 04:28, margin 5 min (PACS)"
+    assert text == "ends about 04:24 (P90 04:29) CET; RTO 04:28, margin 5 min (PACS)"
 
 
 def test_a_missed_rto_is_said(tmp_path, past):

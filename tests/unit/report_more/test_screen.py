@@ -33,7 +33,7 @@ def test_the_screen_has_a_forecast_row_that_fits(tmp_path, past):
     story = Story(tmp_path, "now", LATER).open().answer()
     rows = screen(story, past)
     found = next(row for row in rows if row.startswith("Forecast"))
-    assert "expected end P50 04:18, P90 04:18 CET; RTO 08:12, margin" in found
+    assert "ends about 04:18 (P90 04:18) CET; RTO 08:12, margin" in found
     assert all(len(row) <= 80 for row in rows)
     assert len(rows) == 24
 

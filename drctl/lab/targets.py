@@ -1,0 +1,38 @@
+"""What faults can strike in an estate, by name: a typo must not become a rehearsal of nothing."""
+
+from __future__ import annotations
+
+import difflib
+from fnmatch import fnmatchcase
+
+from drctl.lab.faults import Fault, UnknownFault
+from drctl.lab.model import Estate
+from drctl.lab.storage import live_volumes, path_of
+
+
+def targets(estate: Estate) -> set[str]:
+    """Return the names of everything in the estate that a fault can be aimed at."""
+    named = (estate.sites, estate.clusters, estate.vcenters, estate.dns, estate.machines, estate.applications)
+    found = {name for group in named for name in group}
+    found.update(estate.vm_files.values())
+    for cluster in estate.clusters.values():
+        found.update(aggregate.name for aggregate in cluster.aggregates.values())
+        found.update(path_of(volume) for volume in live_volumes(cluster))
+    for vcenter in estate.vcenters.values():
+        found.update(vm.name for vm in vcenter.vms.values())
+        found.update(datastore.name for datastore in vcenter.datastores.values())
+    for service in estate.dns.values():
+        found.update(address.partition(":")[0] for address in service.secondaries)
+    return found
+
+
+def refuse_unknown(estate: Estate, fault: Fault) -> None:
+    """Raise ``UnknownFault`` when nothing bears the target's name; a pattern may wait for what is made later."""
+    known = targets(estate)
+    if not fault.target or any(sign in fault.target for sign in "*?["):
+        return
+    if any(fnmatchcase(name, fault.target) for name in known):
+        return
+    near = difflib.get_close_matches(fault.target, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else "sites, endpoints, machines, volumes as svm:volume …"
+    raise UnknownFault(f"nothing in this estate is called {fault.target!r}; {hint}")
