@@ -15,16 +15,20 @@ BY_KIND: Mapping[Kind, Mapping[str, str]] = {
 """Fields that notes of a kind fill in."""
 
 BY_LABEL: Mapping[Kind, Sequence[str]] = {
-    "incident": ("severity", "authors", "sites", "patients", "well", "badly", "luck"),
+    "incident": (
+        "severity", "authors", "sites", "patients", "well", "badly", "luck", "authorities", "personal-data",
+        "cross-border", "indicators",
+    ),
     "drill": (
         "exercise-type", "scope", "out-of-scope", "scenario", "participants", "authorisations", "objectives",
-        "criteria", "next-drill", "sign-off",
+        "criteria", "security", "conclusion", "distribution", "next-drill", "sign-off",
     ),
 }  # fmt: skip
 """Fields that labelled notes fill in."""
 
 WORDS: Mapping[str, str] = {
     "patients": "exams", "exercise-type": "type", "out-of-scope": "out of scope", "next-drill": "next drill",
+    "personal-data": "personal data",
 }  # fmt: skip
 """Labels as people type them, where the field's name differs."""
 
@@ -70,7 +74,9 @@ def find_gaps(
 
 
 def _proven(name: str, proofs: Sequence[CheckFact]) -> bool:
-    return any(proof.step.startswith(name) or _is(name, proof.step) for proof in proofs)
+    return any(
+        proof.level == "ok" and (proof.step.startswith(name) or _is(name, proof.step)) for proof in proofs
+    )
 
 
 def _is(name: str, step: str) -> bool:

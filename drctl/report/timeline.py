@@ -123,7 +123,27 @@ class Timeline:
 
     def losses(self) -> list[ev.LossData]:
         """Return the losses with the recovery points really used, where a step told which one that was."""
-        return [self._really_lost(loss) for loss in self.run.losses]
+        return [self._really_lost(loss) for loss in self.run.losses] or self._rehearsed()
+
+    def _rehearsed(self) -> list[ev.LossData]:
+        """Return what a failover instead of this drill would have lost: it worked on copies of those points."""
+        if self.run.started is None or self.run.started.mode != "drill":
+            return []
+        incident = self.clock("impact")
+        return [
+            ev.LossData(
+                volume=step.planned.item or step.id,
+                snapshot=str(step.outputs.get("snapshot") or ""),
+                recovery_point=point,
+                incident=incident,
+                seconds=max(0.0, (incident - point).total_seconds()) if incident else None,
+                service=step.planned.service,
+                step=step.id,
+            )
+            for step in self.steps
+            if step.planned is not None
+            and (point := _instant(step.outputs.get("recovery_point"))) is not None
+        ]
 
     def _really_lost(self, loss: ev.LossData) -> ev.LossData:
         step = self.run.steps.get(loss.step or "")
@@ -131,7 +151,7 @@ class Timeline:
         if point is None or point == loss.recovery_point:
             return loss
         incident = loss.incident
-        lost = (incident - point).total_seconds() if incident else None
+        lost = max(0.0, (incident - point).total_seconds()) if incident else None
         return loss.model_copy(update={"recovery_point": point, "seconds": lost})
 
     def phases(self) -> dict[str, list[StepRun]]:
