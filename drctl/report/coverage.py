@@ -1,7 +1,8 @@
 """What was exercised, when, and what of it has gone stale: a matrix over all runs of a runbook.
 
 A step counts as exercised when it reached its end by doing, looking or asking. A step found already
-as wished, skipped, failed or not reached proves nothing, and is shown as what it was.
+as wished, skipped, failed or not reached proves nothing, and is shown as what it was. Nor does a
+manual step of a drill: it is read out and not carried out.
 """
 
 from __future__ import annotations
@@ -125,6 +126,8 @@ def _trial(seen: RunSeen, step: StepRun) -> Trial:
     result = "not reached" if step.state is State.PENDING else result_word(step)
     digest = step.planned.digest if step.planned else ""
     exercised = step.state is State.SUCCEEDED
+    if exercised and seen.mode == "drill" and step.manual is not None:
+        result, exercised = "read out", False
     return Trial(seen, step.ended or step.started or seen.began, result, exercised, seconds(step), digest)
 
 

@@ -76,11 +76,7 @@ class Timeline:
 
         A note of that kind states it too, where nobody said more than an assumption when the run began.
         """
-        found = self.run.clocks.get(name)
-        if found is not None and found.source != "assumed":
-            return found.instant
-        noted = [note.instant or at for at, note in self.run.notes if note.kind == name != "impact"]
-        return noted[-1] if noted else found.instant if found else None
+        return stated(self.run, name)
 
     @property
     def rto_start(self) -> datetime | None:
@@ -177,6 +173,15 @@ class Timeline:
             total += max(timedelta(0), end - max(start, until))
             until = max(until, end)
         return total.total_seconds()
+
+
+def stated(run: Run, name: str) -> datetime | None:
+    """Return a clock's instant; a note states it where nobody said more than an assumption at the start."""
+    found = run.clocks.get(name)
+    if found is not None and found.source != "assumed":
+        return found.instant
+    noted = [note.instant or at for at, note in run.notes if note.kind == name != "impact"]
+    return noted[-1] if noted else found.instant if found else None
 
 
 LossStage: TypeAlias = Literal["none", "ahead", "real", "spared"]
