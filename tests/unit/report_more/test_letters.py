@@ -259,6 +259,12 @@ def test_every_letter_has_its_date_and_zone(stories, language):
     assert not re.search(r"\d\d:\d\d(?! CET)", authority)
 
 
+def test_french_puts_no_break_before_its_high_marks(stories):
+    for template in (*(f"{name}.txt" for name in AUDIENCES), "handover.md"):
+        text = (SHIPPED / "fr" / template).read_text(encoding="utf-8")
+        assert not re.search(r" [:;?!](\s|$)", text), template
+
+
 def test_what_a_dead_engine_had_begun_is_in_doubt_and_runs_no_more(stories):
     running = facts_at(stories["running"], alive=True)
     assert [step["id"] for step in running["running"]] == ["break[pacs]"]
@@ -274,6 +280,7 @@ def test_a_run_that_ended_before_its_loss_threatens_none(tmp_path):
     assert "none given up, the run ended before" in Letters("en").write("management.txt", facts)
     assert "may be missing" not in Letters("en").write("radiologists.txt", facts)
     assert "- Data: none given up" in Letters("en").write("handover.md", facts)
+    assert "- no data was given up\n" in Letters("en").write("authority.txt", facts)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
