@@ -100,11 +100,15 @@ def test_history_of_other_steps_alone_is_no_history(tmp_path):
 
 def test_a_drill_tells_what_an_aborted_failover_never_reached(tmp_path):
     """Failovers come first; a step that only drills know is known from them, and said to be."""
-    failovers = learn([Story(tmp_path, "aborted").open().answer().do("break[pacs]", 40).end("aborted").records])
+    failovers = learn(
+        [Story(tmp_path, "aborted").open().answer().do("break[pacs]", 40).end("aborted").records]
+    )
     drills = learn([Story(tmp_path, "drill", mode="drill").whole().records])
     story = Story(tmp_path, "now", LATER)
     found = foresee(Run.of(story.records), replace(failovers, hint=drills), LATER)
-    assert found.end.p50 == 40 + 200 + 10  # both mirrors as the failover had the one, the rest as in the drill
+    assert (
+        found.end.p50 == 40 + 200 + 10
+    )  # both mirrors as the failover had the one, the rest as in the drill
     assert found.unknown == ()
     assert found.borrowed == ("boot", "viewer")
     assert found.runs == 2

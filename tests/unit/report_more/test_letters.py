@@ -294,7 +294,9 @@ def test_a_drill_tells_what_a_failover_would_have_lost_and_threatens_nobody(tmp_
 def test_copies_younger_than_the_incident_lose_nothing(tmp_path):
     facts = facts_at(lose(Story(tmp_path, "a"), point=20).whole())
     assert "nothing written before the incident is missing" in Letters("en").write("management.txt", facts)
-    assert "rien de ce qui a été écrit avant l’incident ne manque" in Letters("fr").write("management.txt", facts)
+    assert "rien de ce qui a été écrit avant l’incident ne manque" in Letters("fr").write(
+        "management.txt", facts
+    )
 
 
 def test_an_incident_nobody_dated_bounds_no_loss(tmp_path):
@@ -302,7 +304,9 @@ def test_an_incident_nobody_dated_bounds_no_loss(tmp_path):
     story.tell(ev.ClockSet(clock="impact", instant=START, source="assumed")).whole()
     facts = facts_at(story)
     assert "- PACS: after 03:22\n" in Letters("en").write("radiologists.txt", facts)
-    assert "data written after 31 Jan 2026 at 03:22 CET is not at Lyon" in Letters("en").write("authority.txt", facts)
+    assert "data written after 31 Jan 2026 at 03:22 CET is not at Lyon" in Letters("en").write(
+        "authority.txt", facts
+    )
     assert "nobody stated when the incident did" in Letters("en").write("management.txt", facts)
 
 
