@@ -66,7 +66,10 @@ def find_gaps(
     if not any(not action.carried for action in actions):
         gaps.append(Gap("actions", _note(run, "…", "action", " --owner WHO --due DATE")))
     gaps += [
-        Gap("action-owner", _note(run, f"{action.text[:40]}…", "action", " --owner WHO --due DATE"))
+        Gap(
+            "action-owner",
+            _note(run, f"{action.text[:40]}…", "action", f" --owner WHO --due DATE --closes {action.id}"),
+        )
         for action in actions
         if not action.done and (not action.owner or action.due is None)
     ]

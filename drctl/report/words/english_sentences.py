@@ -117,7 +117,7 @@ ENGLISH_SENTENCES: Mapping[str, str] = {
     "deficiencies": "Deficiencies",
     "lessons": "Lessons",
     "carried-over": "(carried over from an earlier run)",
-    "action.done": "done",
+    "action.done": "closed",
     "action.open": "open",
     "exposure.untouched": "This run broke no replication: {source} → {target} is as it was. Whether it works today, this journal does not say.",
     "exposure.doubtful": "Whether replication {source} → {target} was broken is not known: a step that breaks it has no proven end.",
