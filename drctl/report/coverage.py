@@ -105,7 +105,7 @@ def cover(
     planned: dict[str, ev.StepPlanned] = {}
     for records in journals:
         run = Run.of(records)
-        if run.started is None or run.started_at is None:
+        if run.started is None or run.started_at is None or run.started.mode in _DERIVED:
             continue
         seen = RunSeen(run.started.run, run.started.mode, run.started_at, run.started.runbook.digest)
         runs.append(seen)
@@ -168,6 +168,9 @@ def _reasons(
     if failed is not None:
         yield f"{failed.result} in {failed.run.run}"
 
+
+_DERIVED = frozenset({"cleanup", "rollback", "reprotect"})
+"""Modes whose steps follow from another run's journal: none of them is a step of the runbook."""
 
 _BAD = (State.FAILED.value, State.INDETERMINATE.value, "unreachable")
 

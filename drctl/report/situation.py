@@ -13,9 +13,18 @@ from typing import TypeAlias
 
 from drctl.core import events as ev
 from drctl.core.events import Recorded
-from drctl.core.run import ENDED, Run, State, StepRun
+from drctl.core.run import ENDED, GOOD, Run, State, StepRun
 from drctl.report.alike import alike
-from drctl.report.facts import DecisionFact, LossFact, NoteFact, Report, ServiceFact, Stamp, StepFact
+from drctl.report.facts import (
+    READ_OUT,
+    DecisionFact,
+    LossFact,
+    NoteFact,
+    Report,
+    ServiceFact,
+    Stamp,
+    StepFact,
+)
 from drctl.report.forecast import Forecast, family
 from drctl.report.gather import gather
 from drctl.report.timeline import is_open
@@ -175,13 +184,21 @@ def _steps(report: Report, run: Run, contacts: dict[str, str], *, alive: bool) -
     skipped = [s for s in planned if s.state is State.SKIPPED and is_open(s)]
     return {
         "steps": len(wanted),
-        "steps_done": sum(1 for step in wanted if step.state in ENDED - {State.SKIPPED}),
+        "steps_done": sum(
+            1 for step in wanted if step.state in GOOD and facts[step.id].coverage_reason != READ_OUT
+        ),
+        "not_exercised": [*_alike([_step(facts[s.id], s) for s in planned if _idle(facts[s.id])])],
         "running": [_step(facts[s.id], s) for s in planned if s.state is State.RUNNING and not stopped],
         "waiting": [_question(s, contacts) for s in planned if s.state is State.WAITING],
         "indeterminate": [*_alike([_step(facts[s.id], s) for s in doubtful])],
         "failed": [*_alike([_step(facts[s.id], s) for s in failed])],
         "skipped": [*_alike([_step(facts[s.id], s) for s in skipped])],
     }
+
+
+def _idle(step: StepFact) -> bool:
+    """Say whether a drill left a step out, or only read it out."""
+    return step.result == "not-exercised" or step.coverage_reason == READ_OUT
 
 
 def _alike(steps: Sequence[Facts]) -> list[Facts]:
