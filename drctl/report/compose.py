@@ -8,6 +8,7 @@ from dataclasses import replace
 from drctl.report.chart import Chart
 from drctl.report.document import (
     Badge,
+    Block,
     Bullets,
     Document,
     Length,
@@ -23,7 +24,7 @@ from drctl.report.document import (
     several,
 )
 from drctl.report.entries import TimelineEntry
-from drctl.report.facts import DOUBTFUL, Objective, Report
+from drctl.report.facts import DOUBTFUL, FOLLOWING, Objective, Report
 from drctl.report.sections_account import annex, deviations, prechecks, steps
 from drctl.report.sections_drill import drill_identity, drill_lessons, next_drill, proofs, rehearsal, success
 from drctl.report.sections_figures import in_doubt, objectives, picture, times
@@ -46,10 +47,16 @@ STATE_TONES: dict[str, Tone] = {
 
 def compose(report: Report, chart: Chart, entries: list[TimelineEntry]) -> Document:
     """Return the document of a report."""
-    drill = report.kind == "drill"
-    sections = _drill(report, chart, entries) if drill else _incident(report, chart, entries)
+    title = say(f"title.{report.kind}", title=Quote(report.origin.title))
+    if report.origin.mode in FOLLOWING:
+        sections = _following(report, chart, entries)
+        title = say("title.run", mode=say(f"mode.{report.origin.mode}"), title=Quote(report.origin.title))
+    elif report.kind == "drill":
+        sections = _drill(report, chart, entries)
+    else:
+        sections = _incident(report, chart, entries)
     return Document(
-        title=say(f"title.{report.kind}", title=Quote(report.origin.title)),
+        title=title,
         subtitle=say(
             "subtitle",
             mode=say(f"mode.{report.origin.mode}"),
@@ -81,6 +88,23 @@ def _incident(report: Report, chart: Chart, entries: list[TimelineEntry]) -> tup
         actions(report),
         exposure(report),
         regulatory(report),
+        annex(report, entries),
+    )
+
+
+def _following(report: Report, chart: Chart, entries: list[TimelineEntry]) -> tuple[Section, ...]:
+    """Return what there is to say of a cleanup, a rollback, a reprotect: the incident is told elsewhere."""
+    blocks: tuple[Block, ...] = (Bullets(_summary(report)),)
+    return (
+        identity(report),
+        Section("section.summary", blocks),
+        picture(chart),
+        steps(report),
+        deviations(report),
+        prechecks(report),
+        decisions(report),
+        *((actions(report),) if report.actions else ()),
+        exposure(report),
         annex(report, entries),
     )
 
@@ -141,7 +165,7 @@ def _summary(report: Report) -> tuple[Value, ...]:
         untested=Quote(str(_untested(report))),
         **_counts(report),
     )
-    return first, second, third
+    return (first, second, third) if report.services else (first, third)
 
 
 def _counts(report: Report) -> dict[str, Value]:

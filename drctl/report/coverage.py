@@ -15,6 +15,7 @@ from typing import Literal, TypeAlias
 from drctl.core import events as ev
 from drctl.core.events import Recorded
 from drctl.core.run import Run, State, StepRun
+from drctl.report.facts import FOLLOWING
 from drctl.report.timeline import result_word, seconds
 
 Place: TypeAlias = Literal["for real", "in the bubble"]
@@ -105,7 +106,7 @@ def cover(
     planned: dict[str, ev.StepPlanned] = {}
     for records in journals:
         run = Run.of(records)
-        if run.started is None or run.started_at is None or run.started.mode in _DERIVED:
+        if run.started is None or run.started_at is None or run.started.mode in FOLLOWING:
             continue
         seen = RunSeen(run.started.run, run.started.mode, run.started_at, run.started.runbook.digest)
         runs.append(seen)
@@ -168,9 +169,6 @@ def _reasons(
     if failed is not None:
         yield f"{failed.result} in {failed.run.run}"
 
-
-_DERIVED = frozenset({"cleanup", "rollback", "reprotect"})
-"""Modes whose steps follow from another run's journal: none of them is a step of the runbook."""
 
 _BAD = (State.FAILED.value, State.INDETERMINATE.value, "unreachable")
 

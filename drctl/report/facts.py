@@ -24,6 +24,9 @@ BAD = frozenset({"failed", "unreachable", "timed-out", "indeterminate", "no-go"}
 DOUBTFUL = BAD - {"no-go"} | {"skipped", "running"}
 """Results that nobody can vouch for; what was never begun is no doubt, nor is a no-go."""
 
+FOLLOWING = frozenset({"cleanup", "rollback", "reprotect"})
+"""Modes of runs that follow from another: they serve nobody, and no incident of their own is told of them."""
+
 READ_OUT = "read-out"
 """Why a manual step of a drill was not exercised: it is read out and not carried out."""
 

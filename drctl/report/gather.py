@@ -112,7 +112,7 @@ def _report(
         actions=actions,
         previous=behind.previous,
         related=behind.related,
-        gaps=find_gaps(kind, started.run, notes, times, actions, proofs),
+        gaps=find_gaps(kind, started.mode, started.run, notes, times, actions, proofs),
         chain=chain,
     )
 

@@ -24,7 +24,7 @@ from drctl.report.document import (
     say,
     several,
 )
-from drctl.report.facts import DOUBTFUL, DecisionFact, NoteFact, Report, StepFact
+from drctl.report.facts import DOUBTFUL, FOLLOWING, DecisionFact, NoteFact, Report, StepFact
 from drctl.report.forecast import family
 from drctl.report.sections_figures import loss_table
 
@@ -50,11 +50,12 @@ def _said(note: NoteFact) -> Value:
 def identity(report: Report) -> Section:
     """Return id, severity, status, authors."""
     origin = report.origin
+    told = () if origin.mode in FOLLOWING else ("severity", "authors")
     rows: list[tuple[str, Value]] = [
         ("sheet.report-of", Name(origin.run)),
         ("sheet.status", state(report)),
-        ("sheet.severity", people(report, "severity")),
-        ("sheet.authors", people(report, "authors")),
+        *((f"sheet.{name}", people(report, name)) for name in told),
+        *([("sheet.parent", Name(origin.parent))] if origin.parent else []),
         *running(report),
         *((f"={key}", Quote(value)) for key, value in origin.parameters.items()),
     ]
@@ -144,7 +145,8 @@ def decisions(report: Report) -> Section:
         Paragraph(say("communications"), "lead"),
         noted(report.said("communication"), "communications"),
     ]
-    if report.kind == "drill" and not report.said("communication"):
+    wanted = report.kind == "incident" and report.origin.mode not in FOLLOWING
+    if not wanted and not report.said("communication"):
         del blocks[1:]
     return Section("section.decisions", tuple(blocks))
 
@@ -201,7 +203,7 @@ def actions(report: Report) -> Section:
         for action in report.actions
     ]
     blocks: list[Block] = [Table("table.actions", columns, rows)] if rows else []
-    if not any(not action.carried for action in report.actions):
+    if report.lacks("actions"):
         blocks.append(Bullets((Open("actions"),)))
     return Section("section.actions", tuple(blocks))
 

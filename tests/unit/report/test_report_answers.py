@@ -206,6 +206,23 @@ def test_a_clock_of_another_day_says_its_day():
     assert re.search(r"`go`.*\| 03:14:05 \|", text)
 
 
+@pytest.mark.parametrize("mode", ["cleanup", "rollback", "reprotect"])
+def test_a_run_that_follows_from_another_is_told_as_what_it_is(mode):
+    """Nobody is served by a cleanup, and its incident is told in the report of the run before."""
+    story = Story(f"20260214-080000-{mode}-0f0f", mode)
+    story.begin()
+    story.tell(ev.StepPlanned(step="undo.a", title="undo a", phase="Undo", kind="action", verdict="will"))
+    story.do("undo.a")
+    story.end("completed", 0)
+    reported = prepare(story.scan())
+    assert reported.facts.gaps == ()
+    assert reported.facts.services == ()
+    text = reported.render("md", "en").decode()
+    assert text.startswith(f"# Report of a run ({mode}): ")
+    assert "to be completed***" not in text
+    assert "RTO met" not in text
+
+
 def test_blank_cells_are_for_people_to_fill_in():
     signing = Paper(drill(), "fr").section("next")
     assert "| RSSI, direction |  |  |  |" in signing
