@@ -299,6 +299,13 @@ def test_copies_younger_than_the_incident_lose_nothing(tmp_path):
     )
 
 
+def test_copies_younger_than_the_incident_are_said_to_be_to_authorities(tmp_path):
+    facts = facts_at(lose(Story(tmp_path, "a"), point=20).whole())
+    assert "is younger than the incident\n" in Letters("en").write("authority.txt", facts)
+    assert "est postérieure à l’incident\n" in Letters("fr").write("authority.txt", facts)
+    assert "0.0 s" not in Letters("en").write("radiologists.txt", facts)
+
+
 def test_an_incident_nobody_dated_bounds_no_loss(tmp_path):
     story = lose(Story(tmp_path, "a"))
     story.tell(ev.ClockSet(clock="impact", instant=START, source="assumed")).whole()
