@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 from chromium import Chromium  # noqa: E402 - the path above leads to it
-from journals import STORIES  # noqa: E402 - the same
+from report_journals import STORIES  # noqa: E402 - the same
 
 from drctl.app.report import prepare  # noqa: E402 - drctl is installed, and its tests' stories are not
 

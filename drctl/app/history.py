@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from drctl.app.case import Case
 from drctl.app.context import Context
+from drctl.app.services import services_of
 from drctl.core import events as ev
 from drctl.core.events import Line, Recorded
 from drctl.core.problem import DrctlError, Problem
@@ -68,15 +69,15 @@ def history_of(context: Context, runbook: str, inventory: str | None = None) -> 
 def learn_from(context: Context, runbook: str, inventory: str, mode: str, *, but: str = "") -> Past:
     """Return how long steps took in the last runs of a runbook on an inventory, ``but`` one run.
 
-    Runs of the same mode if there are any, else of every mode: a drill is a hint where no failover was.
+    Runs of the same mode first; what they never did, runs of other modes tell: a drill is a hint where no
+    failover was, also where the only failover was aborted at its gate.
     """
     same: list[RunDirectory] = []
     other: list[RunDirectory] = []
     for directory, started in _begun(context.home):
         if (started.runbook.name, started.inventory.name) == (runbook, inventory) and directory.id != but:
             (same if started.mode == mode else other).append(directory)
-    past = learn(_readable(same[-RECENT:]))
-    return past if past.runs else learn(_readable(other[-RECENT:]))
+    return replace(learn(_readable(same[-RECENT:])), hint=learn(_readable(other[-RECENT:])))
 
 
 def forecast_plan(context: Context, case: Case, plan: Plan) -> Forecast:
@@ -84,7 +85,7 @@ def forecast_plan(context: Context, case: Case, plan: Plan) -> Forecast:
     now = context.clock.now()
     past = learn_from(context, case.runbook.body.name, case.inventory.name, case.mode)
     planned = (Recorded(0, now, "", step.event()) for step in plan.steps)
-    return foresee(Run.of(planned), past, now)
+    return foresee(Run.of(planned), past, now, services_of(case))
 
 
 def past_of(context: Context, started: ev.RunStarted | None) -> Past:

@@ -37,7 +37,7 @@ class Reported:
 
     def render(self, form: Format, language: Language) -> bytes:
         """Return the report's bytes; raise ``DrctlError`` (2) when a PDF cannot be drawn here."""
-        speech = Speech(language, self.timeline.zone)
+        speech = Speech(language, self.timeline.zone, self.timeline.local(self.facts.began).date())
         match form:
             case "md":
                 return render_markdown(self.document, speech).encode()

@@ -12,6 +12,7 @@ from drctl.app.approval import Approval, save_plan
 from drctl.app.case import Case, Files
 from drctl.app.context import Context
 from drctl.app.precedence import make_way, refuse_conflict
+from drctl.app.services import services_of
 from drctl.app.session import Audience, execute, open_session, watched
 from drctl.app.zero_loss import sealed
 from drctl.core import events as ev
@@ -21,8 +22,7 @@ from drctl.core.run import Run
 from drctl.engine.home import RunDirectory, claim, taken_by
 from drctl.engine.journal import Entry
 from drctl.engine.plan import Checked, Plan, Planner
-from drctl.engine.step import Step, Use
-from drctl.inventory.model import ServiceBody
+from drctl.engine.step import Use
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +149,7 @@ def _run_started(context: Context, case: Case, plan: Plan, run_id: str) -> ev.Ru
             mtpd=body.objectives.mtpd,
             clock_starts=body.objectives.clock_starts,
         ),
-        services=tuple(
-            _service(name, service, expansion.steps)
-            for name, service in inventory.services.items()
-            if name in expansion.services
-        ),
+        services=services_of(case),
         parameters=dict(case.parameters),
         contacts={role: contact.name for role, contact in inventory.contacts.items()},
         plan_digest=plan.digest,
@@ -175,24 +171,6 @@ def clock_offset(checks: Sequence[Checked]) -> float | None:
 def _site(case: Case, name: str) -> ev.SiteData:
     site = case.inventory.sites[name]
     return ev.SiteData(name=name, title=site.title or name, timezone=site.timezone)
-
-
-def _service(name: str, service: ServiceBody, steps: tuple[Step, ...]) -> ev.ServiceData:
-    checks = [
-        step.id
-        for step in steps
-        if step.service == name and isinstance(step.body, Use) and step.body.kind == "probe"
-    ]
-    return ev.ServiceData(
-        name=name,
-        title=service.title or name,
-        tier=service.tier,
-        objectives=ev.ObjectivesData(
-            rto=service.objectives.rto, rpo=service.objectives.rpo, mtpd=service.objectives.mtpd
-        ),
-        checks=tuple(checks),
-        volumes=tuple(volume.name for volume in service.volumes),
-    )
 
 
 def _check_events(checked: Checked) -> list[ev.EventData]:

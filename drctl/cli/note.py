@@ -60,7 +60,8 @@ def note(
     """Write a human fact into a run's journal; reports show it in its place.
 
     An action stays open, and the next precheck and reports of the same runbook list it, until a note
-    with --closes RUN/LINE ends it. Notes may be written long after the end of a run.
+    with --closes RUN/LINE ends it. An action with --closes and an owner or a date takes the other's place.
+    Notes may be written long after the end of a run.
     """
     if kind != "action" and (owner or due):
         raise DrctlError(Problem(code="action", summary="--owner and --due belong to --kind action"))
@@ -72,12 +73,13 @@ def note(
             text=text, kind=kind, by=context.actor, instant=instant, owner=owner, due=_date(due), closes=ended
         )
     )
-    if ended:
-        typer.echo(f"Noted in {said.directory.id}; action {ended} is closed.")
-    elif kind == "action":
-        typer.echo(f"Noted in {said.directory.id} as action {last_action(said.directory)}.")
-    else:
-        typer.echo(f"Noted in {said.directory.id}.")
+    named = (
+        f" as action {last_action(said.directory)}"
+        if kind == "action" and (owner or due or not ended)
+        else ""
+    )
+    closed = f"; action {ended} is closed" if ended else ""
+    typer.echo(f"Noted in {said.directory.id}{named}{closed}.")
 
 
 def _date(text: str | None) -> date | None:

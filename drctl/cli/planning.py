@@ -83,7 +83,6 @@ def view(context: Context, case: Case, plan: Plan, incident: datetime) -> PlanVi
         losses=stated_losses(case, plan, incident),
         digest=plan.digest,
         forecast=forecast_plan(context, case, plan) if plan.steps else None,
-        rto=case.runbook.body.objectives.rto,
         actions=carried_over(context, case.runbook.body.name),
         today=context.clock.now().date(),
     )

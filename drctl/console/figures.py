@@ -13,7 +13,7 @@ from drctl.console.board import Board, Life, Standing
 from drctl.core import events as ev
 from drctl.core.duration import format_duration
 from drctl.core.run import GOOD, Run, StepRun
-from drctl.report.timeline import loss_stage
+from drctl.report.timeline import loss_stage, stated
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +78,16 @@ def rto_start(run: Run) -> tuple[str, datetime] | None:
     if run.started is None:
         return None
     name = run.started.objectives.clock_starts
-    clock = run.clocks.get(name)
-    return None if clock is None else (name, clock.instant)
+    at = stated(run, name)
+    return None if at is None else (name, at)
 
 
 def restored(run: Run, service: ev.ServiceData) -> datetime | None:
-    """Return when the last check of a service passed; None while one has not."""
-    steps = [run.steps.get(check) for check in service.checks]
+    """Return when its last check passed and people had confirmed it; None while one of them has not."""
+    people = [
+        step.id for step in run.steps.values() if step.planned and step.planned.confirms == service.name
+    ]
+    steps = [run.steps.get(name) for name in (*service.checks, *people)]
     ends = [step.ended if step is not None and step.state in GOOD else None for step in steps]
     return max((end for end in ends if end), default=None) if all(ends) else None
 

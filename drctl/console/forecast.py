@@ -13,16 +13,18 @@ from drctl.report.forecast import Forecast, ServiceForecast
 NO_HISTORY = "none: no past run of this runbook on this inventory to learn from"
 
 
-def plan_forecast_lines(forecast: Forecast, rto: float | None) -> Iterator[str]:
-    """Yield how long a planned run should take."""
+def plan_forecast_lines(forecast: Forecast) -> Iterator[str]:
+    """Yield how long a planned run should take, against the RTO with the least margin."""
     if forecast.end is None:
         yield f"forecast {NO_HISTORY}"
         return
     least = "at least " if forecast.unknown else ""
     end = forecast.end
     span = f"{least}{format_duration(end.p50)} (P50), {format_duration(end.p90)} (P90)"
-    target = f"; RTO {format_duration(rto)}" if rto is not None else ""
-    yield f"expected duration {span}, from {_runs(forecast)}{target}"
+    yield f"expected duration {span}, from {_runs(forecast)}"
+    if (tight := forecast.tightest) is not None and tight.target is not None and tight.left is not None:
+        margin = _margin(tight.left - tight.end.p50)
+        yield f"tightest RTO {format_duration(tight.target)}, {margin} ({tight.title}), counted from the start"
     yield from caveats(forecast)
 
 
@@ -41,8 +43,7 @@ def margin_text(forecast: Forecast, service: ServiceForecast, zone: tzinfo) -> s
     """Return a service's RTO with what should be left of it when its checks pass, at the median."""
     if service.left is None:
         return f"no RTO for {service.title}"
-    margin = service.left - service.end.p50
-    word = f"margin {_minutes(margin)}" if margin >= 0 else f"MISSED by {_minutes(-margin)}"
+    word = _margin(service.left - service.end.p50)
     return f"RTO {forecast.at(service.left).astimezone(zone):%H:%M}, {word} ({service.title})"
 
 
@@ -54,6 +55,8 @@ def caveats(forecast: Forecast) -> Iterator[str]:
         yield f"people not counted: {count} question{'s' if count > 1 else ''} ahead, {took}"
     if forecast.unknown:
         yield f"no history, not counted: {_some(forecast.unknown)}"
+    if forecast.borrowed:
+        yield f"known from other modes, such as drills, alone: {_some(forecast.borrowed)}"
     if forecast.late:
         yield f"longer than in any past run: {_some(forecast.late)}"
 
@@ -85,9 +88,14 @@ def forecast_document(forecast: Forecast) -> dict[str, JsonValue]:
         "questions": forecast.questions,
         "people_seconds": forecast.people,
         "unknown": list(forecast.unknown),
+        "borrowed": list(forecast.borrowed),
         "late": list(forecast.late),
         "waits": [{"step": w.step, "role": w.role, "seconds": w.seconds} for w in forecast.waits],
     }
+
+
+def _margin(margin: float) -> str:
+    return f"margin {_minutes(margin)}" if margin >= 0 else f"MISSED by {_minutes(-margin)}"
 
 
 def _runs(forecast: Forecast) -> str:

@@ -42,7 +42,6 @@ class PlanView:
     losses: tuple[ev.LossData, ...]
     digest: str
     forecast: Forecast | None = None
-    rto: float | None = None
     actions: tuple[Action, ...] = ()
     today: date | None = None
 
@@ -104,7 +103,7 @@ def summary_lines(view: PlanView) -> Iterator[str]:
         yield from _price(view)
     yield from loss_lines(view.losses)
     if view.forecast is not None:
-        yield from (f"  {line}" for line in plan_forecast_lines(view.forecast, view.rto))
+        yield from (f"  {line}" for line in plan_forecast_lines(view.forecast))
     yield f"  plan {view.digest[:16]}"
 
 

@@ -106,7 +106,7 @@ def _began(at: Standing) -> str:
 
 def _running(at: Standing) -> Iterator[str]:
     if at.board.active:
-        yield "Running"
+        yield "Running" if at.life.alive else "Begun, their end not written down"
     for step in at.board.active:
         again = ", trying again" if at.board.standing(step) == "retrying" else ""
         yield f"  {step.id}, {format_duration(_since(step, at.now))}{again}: {doing(step)}"

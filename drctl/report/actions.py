@@ -33,11 +33,16 @@ class Action:
 
 
 def actions_of(run: str, records: Iterable[Recorded]) -> tuple[Action, ...]:
-    """Return the actions noted in a run, oldest first; a note that closes one is none itself."""
+    """Return the actions noted in a run, oldest first.
+
+    A note that closes one is none itself, unless it names an owner or a day: then it takes the other's place.
+    """
     return tuple(
         Action(run, record.seq + 1, record.at, note.text, note.by, note.owner, note.due)
         for record in records
-        if isinstance(note := record.event, ev.Note) and note.kind == "action" and not note.closes
+        if isinstance(note := record.event, ev.Note)
+        and note.kind == "action"
+        and (not note.closes or note.owner or note.due)
     )
 
 

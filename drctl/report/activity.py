@@ -49,6 +49,9 @@ class _Watch:
                 self._begin(event.step, at, "check" if self._kinds.get(event.step) == "probe" else "work")
             case ev.GateOpened() | ev.ManualOpened():
                 self._begin(event.step, at, "person")
+            case ev.StepFailed() | ev.StepIndeterminate() if event.step not in self._open:
+                self._begin(event.step, at, "work")  # refused before it began: an instant, but one to be seen
+                self._finish(event.step, at)
             case (
                 ev.StepFinished() | ev.StepFailed() | ev.StepIndeterminate() | ev.StepSkipped()
                 | ev.GateAnswered() | ev.ManualRecorded() | ev.SkipRequested()

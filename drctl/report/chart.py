@@ -39,11 +39,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """An instant that matters: ``text`` is the journal's, empty for those the catalogue names."""
+    """An instant that matters: ``text`` is the journal's, ``what`` the code of a decision."""
 
     at: datetime
     kind: MarkKind
     text: str = ""
+    what: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,18 +142,18 @@ def _joined(spans: Sequence[Span], slack: timedelta) -> list[tuple[datetime, dat
 def _marks(report: Report) -> tuple[Mark, ...]:
     times = report.times
     marks = [
-        Mark(fact.at, "decision", fact.step or fact.what)
+        Mark(fact.at, "decision", fact.step, fact.what)
         for fact in report.decisions
         if fact.what in {"approved", "go", "no-go", "skip", "abort", "override", "resume"}
     ]
     marks += [
         Mark(note.at, "note", note.text) for note in report.notes if report.began <= note.at <= report.last
     ]
-    if times.no_return:
-        marks.append(Mark(times.no_return.at, "no-return"))
-    if times.restored:
-        marks.append(Mark(times.restored.at, "restored"))
     starts = next((service.clock_start for service in report.services if service.clock_start), None)
-    if starts:
-        marks.append(Mark(starts, "clock"))
+    lines: tuple[tuple[MarkKind, datetime | None], ...] = (
+        ("no-return", times.no_return.at if times.no_return else None),
+        ("restored", times.restored.at if times.restored else None),
+        ("clock", starts),
+    )
+    marks += [Mark(at, kind) for kind, at in lines if at is not None]
     return tuple(sorted(marks, key=lambda mark: mark.at))

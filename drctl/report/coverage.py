@@ -1,7 +1,8 @@
 """What was exercised, when, and what of it has gone stale: a matrix over all runs of a runbook.
 
 A step counts as exercised when it reached its end by doing, looking or asking. A step found already
-as wished, skipped, failed or not reached proves nothing, and is shown as what it was.
+as wished, skipped, failed or not reached proves nothing, and is shown as what it was. Nor does a
+manual step of a drill: it is read out and not carried out.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Literal, TypeAlias
 from drctl.core import events as ev
 from drctl.core.events import Recorded
 from drctl.core.run import Run, State, StepRun
+from drctl.report.facts import FOLLOWING
 from drctl.report.timeline import result_word, seconds
 
 Place: TypeAlias = Literal["for real", "in the bubble"]
@@ -104,7 +106,7 @@ def cover(
     planned: dict[str, ev.StepPlanned] = {}
     for records in journals:
         run = Run.of(records)
-        if run.started is None or run.started_at is None:
+        if run.started is None or run.started_at is None or run.started.mode in FOLLOWING:
             continue
         seen = RunSeen(run.started.run, run.started.mode, run.started_at, run.started.runbook.digest)
         runs.append(seen)
@@ -125,6 +127,8 @@ def _trial(seen: RunSeen, step: StepRun) -> Trial:
     result = "not reached" if step.state is State.PENDING else result_word(step)
     digest = step.planned.digest if step.planned else ""
     exercised = step.state is State.SUCCEEDED
+    if exercised and seen.mode == "drill" and step.manual is not None:
+        result, exercised = "read out", False
     return Trial(seen, step.ended or step.started or seen.began, result, exercised, seconds(step), digest)
 
 

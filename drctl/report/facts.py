@@ -13,13 +13,22 @@ Kind: TypeAlias = Literal["incident", "drill"]
 Verdict: TypeAlias = Literal["met", "missed", "unproven", "no-objective"]
 Result: TypeAlias = Literal[
     "done", "adopted", "unchanged", "observed", "go", "no-go", "recorded", "not-needed", "skipped", "failed",
-    "unreachable", "timed-out", "indeterminate", "not-exercised", "waiting", "running", "not-reached",
+    "unreachable", "timed-out", "indeterminate", "not-exercised", "waiting", "unanswered", "running", "not-reached",
 ]  # fmt: skip
 Coverage: TypeAlias = Literal["real", "bubble", "none"]
 PartName: TypeAlias = Literal["detection", "decision", "execution", "people", "validation", "stopped"]
 
 BAD = frozenset({"failed", "unreachable", "timed-out", "indeterminate", "no-go"})
 """Results that nobody may read as a success."""
+
+DOUBTFUL = BAD - {"no-go"} | {"skipped", "running"}
+"""Results that nobody can vouch for; what was never begun is no doubt, nor is a no-go."""
+
+FOLLOWING = frozenset({"cleanup", "rollback", "reprotect"})
+"""Modes of runs that follow from another: they serve nobody, and no incident of their own is told of them."""
+
+READ_OUT = "read-out"
+"""Why a manual step of a drill was not exercised: it is read out and not carried out."""
 
 
 @dataclass(frozen=True, slots=True)

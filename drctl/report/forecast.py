@@ -18,22 +18,35 @@ from itertools import pairwise
 from drctl.core import events as ev
 from drctl.core.events import Recorded
 from drctl.core.run import Run, State, StepRun
+from drctl.report.timeline import stated
 
 PEOPLE = frozenset({"gate", "manual"})
 
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """Durations in seconds by step, and by family of steps for items that are new; ``runs`` learnt from."""
+    """Durations in seconds by step, and by family of steps for items that are new; ``runs`` learnt from.
+
+    ``hint`` knows what runs of other modes took: it is asked for steps that this past does not know.
+    """
 
     runs: int
     steps: Mapping[str, Sequence[float]]
     families: Mapping[str, Sequence[float]]
+    hint: Past | None = None
 
     def quantile(self, step: str, share: float) -> float | None:
         """Return a step's duration that ``share`` of its past ones did not exceed; None without any."""
-        samples = self.steps.get(step) or self.families.get(family(step)) or ()
-        return quantile(samples, share) if samples else None
+        if samples := self._samples(step):
+            return quantile(samples, share)
+        return self.hint.quantile(step, share) if self.hint else None
+
+    def borrows(self, step: str) -> bool:
+        """Say whether only runs of another mode know this step."""
+        return not self._samples(step) and self.quantile(step, 1.0) is not None
+
+    def _samples(self, step: str) -> Sequence[float]:
+        return self.steps.get(step) or self.families.get(family(step)) or ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +81,7 @@ class Wait:
 class Forecast:
     """What is to be expected; ``end`` is None where nothing was learnt, and counts no person's time.
 
+    ``borrowed`` steps are known from runs of other modes alone.
     ``people`` are the seconds that the questions still ahead took in the past, one after another as
     the graph has them; None where one of them was never asked before. ``unknown`` steps count as nothing.
     """
@@ -79,6 +93,7 @@ class Forecast:
     questions: int
     people: float | None
     unknown: tuple[str, ...]
+    borrowed: tuple[str, ...]
     late: tuple[str, ...]
     waits: tuple[Wait, ...]
 
@@ -159,8 +174,8 @@ def _overlap(start: datetime, end: datetime, other_start: datetime, other_end: d
     return max(0.0, (min(end, other_end) - max(start, other_start)).total_seconds())
 
 
-def foresee(run: Run, past: Past, now: datetime) -> Forecast:
-    """Return what to expect of a run, from its journal so far; also of one that is only planned."""
+def foresee(run: Run, past: Past, now: datetime, planned: Sequence[ev.ServiceData] = ()) -> Forecast:
+    """Return what to expect of a run, from its journal so far; of one that is only ``planned``, of its services."""
     ahead = {
         step.id: step
         for step in run.steps.values()
@@ -172,16 +187,19 @@ def foresee(run: Run, past: Past, now: datetime) -> Forecast:
     machines = [name for name in order if not _asks(ahead[name]) and not _idle(ahead[name])]
     unknown = tuple(name for name in machines if past.quantile(name, 0.5) is None)
     p50, p90 = (_finish(ahead, order, past, now, share) for share in (0.5, 0.9))
-    learnt = past.runs > 0 and (len(unknown) < len(machines) or not machines)
+    borrowed = tuple(name for name in machines if past.borrows(name))
+    runs = past.runs + (past.hint.runs if past.hint and borrowed else 0)
+    learnt = runs > 0 and (len(unknown) < len(machines) or not machines)
     asked = [name for name in order if _asks(ahead[name])]
     return Forecast(
         now=now,
-        runs=past.runs,
+        runs=runs,
         end=Span(max(p50.values(), default=0.0), max(p90.values(), default=0.0)) if learnt else None,
-        services=tuple(_services(run, ahead, p50, p90, now)) if learnt else (),
+        services=tuple(_services(run, planned, ahead, (p50, p90), now)) if learnt else (),
         questions=len(asked),
         people=_people(ahead, order, past) if asked else 0.0,
         unknown=unknown,
+        borrowed=borrowed,
         late=tuple(name for name in machines if _is_late(ahead[name], past, now)),
         waits=tuple(_wait(step, now) for step in ahead.values() if step.state is State.WAITING),
     )
@@ -238,20 +256,20 @@ def _people(ahead: Mapping[str, StepRun], order: Sequence[str], past: Past) -> f
 
 def _services(
     run: Run,
+    planned: Sequence[ev.ServiceData],
     ahead: Mapping[str, StepRun],
-    p50: Mapping[str, float],
-    p90: Mapping[str, float],
+    ends: tuple[Mapping[str, float], Mapping[str, float]],
     now: datetime,
 ) -> Iterable[ServiceForecast]:
-    if run.started is None:
-        return
-    default, clock = run.started.objectives, run.clocks.get(run.started.objectives.clock_starts)
-    for service in run.started.services:
+    p50, p90 = ends
+    default = run.started.objectives if run.started else ev.ObjectivesData()
+    start = stated(run, default.clock_starts)
+    for service in run.started.services if run.started else planned:
         checks = [check for check in service.checks if check in ahead]
         if not checks:
             continue
         target = service.objectives.rto or default.rto
-        spent = (now - clock.instant).total_seconds() if clock else 0.0
+        spent = (now - start).total_seconds() if start else 0.0
         end = Span(max(p50[check] for check in checks), max(p90[check] for check in checks))
         left = None if target is None else target - spent
         yield ServiceForecast(service.name, service.title, end, target, left)

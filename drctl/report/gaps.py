@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from drctl.report.facts import ActionFact, CheckFact, Gap, Kind, NoteFact, Times
+from drctl.report.facts import FOLLOWING, ActionFact, CheckFact, Gap, Kind, NoteFact, Times
 
 BY_KIND: Mapping[Kind, Mapping[str, str]] = {
     "incident": {
@@ -15,16 +15,20 @@ BY_KIND: Mapping[Kind, Mapping[str, str]] = {
 """Fields that notes of a kind fill in."""
 
 BY_LABEL: Mapping[Kind, Sequence[str]] = {
-    "incident": ("severity", "authors", "sites", "patients", "well", "badly", "luck"),
+    "incident": (
+        "severity", "authors", "sites", "patients", "well", "badly", "luck", "authorities", "personal-data",
+        "cross-border", "indicators",
+    ),
     "drill": (
         "exercise-type", "scope", "out-of-scope", "scenario", "participants", "authorisations", "objectives",
-        "criteria", "next-drill", "sign-off",
+        "criteria", "security", "conclusion", "distribution", "next-drill", "sign-off",
     ),
 }  # fmt: skip
 """Fields that labelled notes fill in."""
 
 WORDS: Mapping[str, str] = {
     "patients": "exams", "exercise-type": "type", "out-of-scope": "out of scope", "next-drill": "next drill",
+    "personal-data": "personal data",
 }  # fmt: skip
 """Labels as people type them, where the field's name differs."""
 
@@ -33,6 +37,7 @@ CLOCKS: Mapping[str, str] = {"detection": "detection", "normal": "back-to-normal
 
 def find_gaps(
     kind: Kind,
+    mode: str,
     run: str,
     notes: Sequence[NoteFact],
     times: Times,
@@ -40,6 +45,8 @@ def find_gaps(
     proofs: Sequence[CheckFact],
 ) -> tuple[Gap, ...]:
     """Return the open fields of a report, in the order it asks for them."""
+    if mode in FOLLOWING:  # what people know of it stands in the report of the run it follows from
+        return _unowned(run, actions)
     gaps: list[Gap] = []
     labels = {note.label for note in notes}
     kinds = {note.kind for note in notes if not note.label}
@@ -61,16 +68,24 @@ def find_gaps(
         ]
     if not any(not action.carried for action in actions):
         gaps.append(Gap("actions", _note(run, "…", "action", " --owner WHO --due DATE")))
-    gaps += [
-        Gap("action-owner", _note(run, f"{action.text[:40]}…", "action", " --owner WHO --due DATE"))
+    return (*gaps, *_unowned(run, actions))
+
+
+def _unowned(run: str, actions: Sequence[ActionFact]) -> tuple[Gap, ...]:
+    return tuple(
+        Gap(
+            "action-owner",
+            _note(run, f"{action.text[:40]}…", "action", f" --owner WHO --due DATE --closes {action.id}"),
+        )
         for action in actions
         if not action.done and (not action.owner or action.due is None)
-    ]
-    return tuple(gaps)
+    )
 
 
 def _proven(name: str, proofs: Sequence[CheckFact]) -> bool:
-    return any(proof.step.startswith(name) or _is(name, proof.step) for proof in proofs)
+    return any(
+        proof.level == "ok" and (proof.step.startswith(name) or _is(name, proof.step)) for proof in proofs
+    )
 
 
 def _is(name: str, step: str) -> bool:

@@ -112,7 +112,7 @@ def _report(
         actions=actions,
         previous=behind.previous,
         related=behind.related,
-        gaps=find_gaps(kind, started.run, notes, times, actions, proofs),
+        gaps=find_gaps(kind, started.mode, started.run, notes, times, actions, proofs),
         chain=chain,
     )
 
@@ -227,11 +227,11 @@ def _prechecks(timeline: Timeline) -> tuple[CheckFact, ...]:
 
 
 def proofs_of(timeline: Timeline) -> tuple[CheckFact, ...]:
-    """Return the findings of probes that prove a bubble empty or closed."""
+    """Return the findings of probes that prove a bubble empty or closed: before a drill, and after it."""
     run = timeline.run.started.run if timeline.run.started else ""
     return tuple(
         CheckFact(step.id, step.finding.level, step.finding.summary, run, step.ended)
-        for step in timeline.steps
+        for step in (*timeline.prechecks, *timeline.steps)
         if step.finding and step.planned and ".bubble." in (step.planned.action or "")
     )
 

@@ -29,6 +29,13 @@ LABELS: Mapping[str, str] = {
     "changes": "changes", "changements": "changes", "évolutions": "changes",
     "next drill": "next-drill", "prochain exercice": "next-drill",
     "sign-off": "sign-off", "visa": "sign-off",
+    "authorities": "authorities", "autorités": "authorities", "autorites": "authorities",
+    "personal data": "personal-data", "données personnelles": "personal-data", "donnees personnelles": "personal-data",
+    "cross-border": "cross-border", "transfrontalier": "cross-border",
+    "indicators": "indicators", "indicateurs": "indicators",
+    "security": "security", "sécurité": "security", "securite": "security",
+    "conclusion": "conclusion",
+    "distribution": "distribution", "diffusion": "distribution",
 }  # fmt: skip
 
 

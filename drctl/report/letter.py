@@ -29,6 +29,9 @@ DATES: Final = {"en": "%d %b %H:%M", "fr": "le %d/%m à %H:%M"}
 WHEN: Final = {"en": ("at %H:%M", "on %d %b at %H:%M"), "fr": ("à %H:%M", "le %d/%m à %H:%M")}
 """An instant of today and of another day, as it follows a verb."""
 
+DATED: Final = {"en": "%d %b %Y at %H:%M %Z", "fr": "%d/%m/%Y à %H:%M %Z"}
+"""An instant for whoever keeps the letter: its date and zone, always."""
+
 
 @dataclass(frozen=True)
 class Letters:
@@ -69,7 +72,13 @@ class Letters:
             autoescape=False,
         )
         local = _Local(_zone(zone), now if isinstance(now, datetime) else None, self.language)
-        environment.filters |= {"at": local.at, "when": local.when, "span": _span, "line": _line}
+        environment.filters |= {
+            "at": local.at,
+            "when": local.when,
+            "dated": local.dated,
+            "span": local.span,
+            "line": _line,
+        }
         return environment
 
     def _problem(self, template: str, error: Exception) -> Problem:
@@ -98,17 +107,20 @@ class _Local:
     def when(self, instant: datetime | None) -> str:
         return "?" if instant is None else self._write(instant, *WHEN[self.language])
 
+    def dated(self, instant: datetime | None) -> str:
+        return "?" if instant is None else instant.astimezone(self.zone).strftime(DATED[self.language])
+
+    def span(self, seconds: float | None) -> str:
+        """Return a length of time; from a minute on nobody reads seconds in a letter."""
+        if seconds is None:
+            return "?"
+        text = f"{round(seconds / 60)} min" if 60 <= seconds < 3600 else format_duration(seconds)
+        return text.replace(".", ",") if self.language == "fr" else text
+
     def _write(self, instant: datetime, today: str, other: str) -> str:
         local = instant.astimezone(self.zone)
         same = self.now is not None and self.now.astimezone(self.zone).date() == local.date()
         return local.strftime(today if same else other)
-
-
-def _span(seconds: float | None) -> str:
-    """Return a length of time; from a minute on nobody reads seconds in a letter."""
-    if seconds is None:
-        return "?"
-    return f"{round(seconds / 60)} min" if 60 <= seconds < 3600 else format_duration(seconds)
 
 
 def _line(text: str, most: int = 160) -> str:

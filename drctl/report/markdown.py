@@ -9,8 +9,11 @@ from drctl.report.document import (
     Badge,
     Block,
     Bullets,
+    Day,
     Document,
     Figure,
+    Length,
+    Moment,
     Name,
     Open,
     Paragraph,
@@ -108,6 +111,8 @@ class _Markdown:
                 return f"`{_line(text)}`"
             case Open():
                 return f"***{self._speech.text(value)}***"
+            case Moment() | Length() | Day():
+                return self._speech.text(value)  # our own figures hold nothing to escape
             case Badge("bad" | "warn", inner):
                 return f"**{self._inline(inner)}**"
             case Badge(_, inner):

@@ -34,17 +34,11 @@ def gantt(chart: Chart, speech: Speech) -> str:
         else:
             lines += _bars(row, speech)
     if chart.marks:
-        lines.append(f"  section {speech.word('page.legend')}")
+        lines.append(f"  section {speech.word('page.marks')}")
         lines += [
-            f"  {_name(_mark(mark.kind, mark.text, speech))} :milestone, {_at(mark.at, speech)}, 0s"
-            for mark in chart.marks
+            f"  {_name(speech.mark(mark))} :milestone, {_at(mark.at, speech)}, 0s" for mark in chart.marks
         ]
     return "\n".join(lines) + "\n"
-
-
-def _mark(kind: str, text: str, speech: Speech) -> str:
-    word = speech.word(f"mark.{kind}")
-    return f"{word} {text}" if text else word
 
 
 def _bars(row: Row, speech: Speech) -> list[str]:

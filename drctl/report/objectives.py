@@ -6,14 +6,14 @@ from datetime import datetime
 
 from drctl.core import events as ev
 from drctl.report.activity import Ledger
-from drctl.report.facts import LossFact, Objective, ServiceFact
+from drctl.report.facts import FOLLOWING, LossFact, Objective, ServiceFact
 from drctl.report.timeline import ServiceTimes, Timeline
 
 
 def service_facts(timeline: Timeline, ledger: Ledger, horizon: datetime) -> tuple[ServiceFact, ...]:
     """Return every service's facts; a service that does not answer yet is measured to ``horizon``."""
     started = timeline.run.started
-    if started is None:
+    if started is None or started.mode in FOLLOWING:
         return ()
     return tuple(_service(timeline, ledger, horizon, times, started) for times in timeline.services())
 

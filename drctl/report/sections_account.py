@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from drctl.report.alike import alike, name_steps
 from drctl.report.document import (
     Badge,
     Block,
@@ -25,12 +27,13 @@ from drctl.report.document import (
     several,
 )
 from drctl.report.entries import TimelineEntry
-from drctl.report.facts import DeviationFact, Report, Result, StepFact
+from drctl.report.facts import READ_OUT, DeviationFact, Report, Result, StepFact
+from drctl.report.forecast import family
 
 TONES: dict[Result, Tone] = {
     "done": "good", "adopted": "warn", "unchanged": "quiet", "observed": "good", "go": "good", "no-go": "bad",
     "recorded": "good", "not-needed": "quiet", "skipped": "warn", "failed": "bad", "unreachable": "bad",
-    "timed-out": "bad", "indeterminate": "bad", "not-exercised": "warn", "waiting": "warn", "running": "warn",
+    "timed-out": "bad", "indeterminate": "bad", "not-exercised": "warn", "waiting": "warn", "unanswered": "warn", "running": "warn",
     "not-reached": "warn",
 }  # fmt: skip
 
@@ -99,7 +102,7 @@ def _step(step: StepFact, *, drill: bool, expected: bool) -> list[Value]:
     if expected:
         cells.insert(5, length(step.expected))
     if drill:
-        cells.insert(2, _coverage(step))
+        cells.insert(2, say(f"coverage.{step.coverage}"))
     return cells
 
 
@@ -113,19 +116,12 @@ def _result(step: StepFact) -> Value:
     return several(badge, Badge("warn", say("unproven"))) if step.tolerated else badge
 
 
-def _coverage(step: StepFact) -> Value:
-    if step.coverage != "none":
-        return say(f"coverage.{step.coverage}")
-    reason = step.coverage_reason
-    why: Value = say(f"result.{reason}") if reason in TONES else quote(reason)
-    return say("coverage.none-because", why=why) if why else say("coverage.none")
-
-
 def _what(step: StepFact, *, drill: bool) -> Value:
-    parts: list[Value] = [quote(step.summary)]
-    told = drill and step.reason == step.coverage_reason  # beside its coverage already
-    if step.reason and step.reason != step.summary and not told:
+    parts: list[Value] = [None if step.reason and step.reason in step.summary else _meant(step)]
+    if step.reason:
         parts.append(say("reason", text=Quote(step.reason)))
+    if drill and step.coverage_reason == READ_OUT:
+        parts.append(say("coverage.read-out"))
     if step.evidence:
         parts.append(say("evidence", text=Quote(step.evidence)))
     parts += [say("override", text=Quote(text)) for text in step.overrides]
@@ -134,19 +130,42 @@ def _what(step: StepFact, *, drill: bool) -> Value:
     return several(*parts, separator=" · ") if any(parts) else None
 
 
+def _meant(step: StepFact) -> Value:
+    """Return what a step did; of one that was not begun, what the plan knew of it."""
+    if step.result not in {"not-reached", "unanswered"}:
+        return quote(step.summary)
+    match step.planned:
+        case "observes":
+            return say("planned.observes", action=Name(step.action))
+        case "unknown":
+            return say("planned.unknown", action=Name(step.action))
+        case _:
+            return (
+                say("planned", text=Quote(step.summary))
+                if step.summary
+                else Name(step.action)
+                if step.action
+                else None
+            )
+
+
 def deviations(report: Report) -> Section:
     """Return what did not go as planned, with who allowed it."""
     columns = (
         Column("column.when", "time"), Column("column.deviation"), Column("column.step", "name"), Column("column.what"),
         Column("column.who"),
     )  # fmt: skip
-    rows = [_deviation(fact) for fact in report.deviations]
+    groups = alike(report.deviations, lambda fact: replace(fact, at=None, step=family(fact.step)))
+    rows = [_deviation(group) for group in groups]
     return Section("section.deviations", (Table("table.deviations", columns, rows, "no-deviations"),))
 
 
-def _deviation(fact: DeviationFact) -> tuple[Value, ...]:
+def _deviation(group: Sequence[DeviationFact]) -> tuple[Value, ...]:
+    """Return one row for deviations that differ in nothing but their instant and their item."""
+    fact, steps = group[0], [each.step for each in group]
     word: Phrase = say(f"deviation.{fact.what}")
-    what = several(say(f"why.{fact.why}") if fact.why else None, quote(fact.text), separator=" · ")
+    lost = say("crashed") if fact.what == "crashed" else None
+    what = several(say(f"why.{fact.why}") if fact.why else lost, quote(fact.text), separator=" · ")
     tone: Tone = (
         "bad"
         if fact.what in {"failed", "unreachable", "timed-out", "indeterminate", "crashed", "no-go"}
@@ -155,10 +174,11 @@ def _deviation(fact: DeviationFact) -> tuple[Value, ...]:
     shown: Value = (
         several(Badge(tone, word), Badge("warn", say("unproven"))) if fact.tolerated else Badge(tone, word)
     )
+    times = len(group) if len(set(steps)) == 1 and len(group) > 1 else 0
     return (
         moment(fact.at),
-        shown,
-        Name(fact.step) if fact.step else None,
+        several(shown, Quote(f"×{times}")) if times else shown,
+        name_steps(steps),
         what if what.values else None,
         quote(fact.by),
     )

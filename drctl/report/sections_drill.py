@@ -73,7 +73,7 @@ def rehearsal(report: Report) -> Section:
         ),
         (
             "sheet.changes",
-            several(changed, noted_changes) if changed or noted_changes else say("no-previous"),
+            several(changed, noted_changes) if changed or noted_changes else say("no-comparison"),
         ),
     )
     return Section("section.runbook", (Sheet("sheet.rehearsal", rows), _coverage(report)))
@@ -81,8 +81,8 @@ def rehearsal(report: Report) -> Section:
 
 def _coverage(report: Report) -> Table:
     columns = (
-        Column("column.phase"), Column("coverage.real", "number"), Column("coverage.bubble", "number"),
-        Column("coverage.none", "number"),
+        Column("column.phase"), Column("column.real", "number"), Column("column.bubble", "number"),
+        Column("column.idle", "number"),
     )  # fmt: skip
     rows = [
         (
@@ -103,14 +103,16 @@ def proofs(report: Report) -> Section:
         Sheet(
             "sheet.proofs",
             (
-                ("sheet.isolation", _proof(report, "isolation")),
+                ("sheet.isolation", several(_confined(report), _proof(report, "isolation"))),
                 ("sheet.cleanup", _proof(report, "cleanup")),
                 ("sheet.cleanup-run", _cleanup(report)),
+                ("sheet.security", people(report, "security")),
             ),
         )
     ]
     columns = (
         Column("column.check", "name"),
+        Column("column.when", "time"),
         Column("column.finding"),
         Column("column.seen"),
         Column("column.run", "name"),
@@ -119,6 +121,13 @@ def proofs(report: Report) -> Section:
     if rows:
         blocks.append(Table("table.proofs", columns, rows))
     return Section("section.proofs", tuple(blocks))
+
+
+def _confined(report: Report) -> Value:
+    """Return what the journal shows of the isolation; whether the network has a way out, it does not."""
+    changed = sum(step.kind == "action" and step.result in {"done", "adopted"} for step in report.steps)
+    idle = sum(step.result == "not-exercised" for step in report.steps)
+    return say("proof.confined", changed=Quote(str(changed)), idle=Quote(str(idle)))
 
 
 def _proof(report: Report, name: str) -> Value:
@@ -139,7 +148,7 @@ def _cleanup(report: Report) -> Value:
 
 def _proof_row(proof: CheckFact) -> tuple[Value, ...]:
     badge = Badge(LEVEL_TONES[proof.level], say(f"level.{proof.level}"))
-    return Name(proof.step), badge, quote(proof.summary), Name(proof.run)
+    return Name(proof.step), moment(proof.at), badge, quote(proof.summary), Name(proof.run)
 
 
 def drill_lessons(report: Report) -> Section:
@@ -175,9 +184,9 @@ def next_drill(report: Report) -> Section:
         (
             Sheet(
                 "sheet.next",
-                (
-                    ("sheet.next-drill", people(report, "next-drill")),
-                    ("sheet.sign-off", people(report, "sign-off")),
+                tuple(
+                    (f"sheet.{name}", people(report, name))
+                    for name in ("conclusion", "next-drill", "distribution", "sign-off")
                 ),
             ),
             Table("table.sign-off", columns, rows),

@@ -21,9 +21,8 @@ from drctl.report.document import (
     length,
     moment,
     say,
-    several,
 )
-from drctl.report.facts import Objective, Report, ServiceFact, Stamp
+from drctl.report.facts import DOUBTFUL, LossFact, Objective, Report, ServiceFact, Stamp
 
 TONES: dict[str, Tone] = {"met": "good", "missed": "bad", "unproven": "warn", "no-objective": "quiet"}
 
@@ -49,7 +48,8 @@ def times(report: Report) -> Section:
 def _time(name: str, stamp: Stamp | None, missing: Value = None) -> tuple[Value, ...]:
     if stamp is None:
         return say(f"time.{name}"), missing or say("not-reached"), None
-    proof = say(f"source.{stamp.source}", by=Quote(stamp.by or "drctl"), line=Quote(str(stamp.line)))
+    source = "journal-by" if stamp.source == "journal" and stamp.by else stamp.source
+    proof = say(f"source.{source}", by=Quote(stamp.by or "drctl"), line=Quote(str(stamp.line)))
     assumed = stamp.source == "assumed"
     return say(f"time.{name}"), moment(stamp.at), Badge("warn", proof) if assumed else proof
 
@@ -62,6 +62,8 @@ def objectives(report: Report) -> Section:
     )  # fmt: skip
     rows = [row for service in report.services for row in _service_rows(service)]
     blocks: list[Block] = [Paragraph(_clock(report)), Table("table.objectives", columns, rows)]
+    if report.kind == "drill":
+        blocks.append(loss_table(report))
     if any(service.parts for service in report.services):
         blocks += [_shares(report), _split(report), Paragraph(say("split.counting"), "quiet")]
     return Section("section.objectives", tuple(blocks))
@@ -74,9 +76,9 @@ def _clock(report: Report) -> Value:
     stated = {
         "impact": report.times.impact, "detection": report.times.detection, "declaration": report.times.declaration,
     }[service.clock_starts]  # fmt: skip
-    assumed = say("clock.assumed") if stated is not None and stated.source == "assumed" else None
     start = moment(service.clock_start) or Open(service.clock_starts)
-    return several(say("clock.starts", clock=say(f"time.{service.clock_starts}"), at=start), assumed)
+    key = "clock.assumed" if stated is not None and stated.source == "assumed" else "clock.starts"
+    return say(key, clock=say(f"clock.{service.clock_starts}"), at=start)
 
 
 def _service_rows(service: ServiceFact) -> list[tuple[Value, ...]]:
@@ -93,7 +95,7 @@ def _row(name: Value, what: str, found: Objective) -> tuple[Value, ...]:
         name,
         say(f"objective.{what}"),
         length(found.target),
-        length(found.actual) or say("not-reached"),
+        length(found.actual) or say("nothing-given-up" if what == "rpo" else "not-reached"),
         length(found.margin, signed=True),
         Badge(TONES[found.verdict], say(f"verdict.{found.verdict}")),
     )
@@ -153,6 +155,17 @@ def picture(chart: Chart) -> Section:
     )
 
 
+def in_doubt(report: Report, loss: LossFact) -> bool:
+    """Say whether the step that gives this data up has no proven end."""
+    return any(step.id == loss.step and step.result in DOUBTFUL for step in report.steps)
+
+
+def _used(report: Report, loss: LossFact) -> Value:
+    if not loss.used:
+        return Badge("quiet", say("used.no"))
+    return Badge("warn", say("used.doubtful")) if in_doubt(report, loss) else say("used.yes")
+
+
 def loss_table(report: Report) -> Table:
     """Return what each volume lost, with the recovery point really used."""
     columns = (
@@ -168,9 +181,10 @@ def loss_table(report: Report) -> Table:
             moment(loss.recovery_point),
             moment(loss.incident),
             length(loss.seconds),
-            say("used.yes") if loss.used else Badge("quiet", say("used.no")),
+            _used(report, loss),
             length(loss.clock_skew, signed=True) or say("unknown"),
         )
         for loss in report.losses
     ]
-    return Table("table.losses", columns, rows, "no-losses")
+    drill = report.origin.mode == "drill"
+    return Table("table.losses-drill" if drill else "table.losses", columns, rows, "no-losses")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from drctl.report.alike import alike, name_steps
 from drctl.report.document import (
     Badge,
     Block,
@@ -23,7 +24,8 @@ from drctl.report.document import (
     say,
     several,
 )
-from drctl.report.facts import DecisionFact, NoteFact, Report
+from drctl.report.facts import DOUBTFUL, FOLLOWING, DecisionFact, NoteFact, Report, StepFact
+from drctl.report.forecast import family
 from drctl.report.sections_figures import loss_table
 
 
@@ -48,11 +50,12 @@ def _said(note: NoteFact) -> Value:
 def identity(report: Report) -> Section:
     """Return id, severity, status, authors."""
     origin = report.origin
+    told = () if origin.mode in FOLLOWING else ("severity", "authors")
     rows: list[tuple[str, Value]] = [
         ("sheet.report-of", Name(origin.run)),
         ("sheet.status", state(report)),
-        ("sheet.severity", people(report, "severity")),
-        ("sheet.authors", people(report, "authors")),
+        *((f"sheet.{name}", people(report, name)) for name in told),
+        *([("sheet.parent", Name(origin.parent))] if origin.parent else []),
         *running(report),
         *((f"={key}", Quote(value)) for key, value in origin.parameters.items()),
     ]
@@ -94,7 +97,7 @@ def impact(report: Report) -> Section:
             (
                 Quote(service.title),
                 Quote(str(service.tier)) if service.tier is not None else None,
-                moment(report.times.impact.at) if report.times.impact else Open("impact"),
+                _impact_of(report),
                 moment(service.restored) or Badge("warn", say("not-restored")),
             )
             for service in report.services
@@ -106,8 +109,23 @@ def impact(report: Report) -> Section:
     )
     return Section(
         "section.impact",
-        (services, sheet, noted(report.said("impact"), "impact"), loss_table(report), *_bound(report)),
+        (
+            services,
+            sheet,
+            Paragraph(say("impacts"), "lead"),
+            noted(report.said("impact"), "impact"),
+            loss_table(report),
+            *_bound(report),
+        ),
     )
+
+
+def _impact_of(report: Report) -> Value:
+    """Return when services were hit; what nobody stated is said to be assumed."""
+    stamp = report.times.impact
+    if stamp is None:
+        return Open("impact")
+    return several(moment(stamp.at), Badge("warn", say("assumed")) if stamp.source == "assumed" else None)
 
 
 def _bound(report: Report) -> tuple[Block, ...]:
@@ -127,7 +145,8 @@ def decisions(report: Report) -> Section:
         Paragraph(say("communications"), "lead"),
         noted(report.said("communication"), "communications"),
     ]
-    if report.kind == "drill" and not report.said("communication"):
+    wanted = report.kind == "incident" and report.origin.mode not in FOLLOWING
+    if not wanted and not report.said("communication"):
         del blocks[1:]
     return Section("section.decisions", tuple(blocks))
 
@@ -184,23 +203,20 @@ def actions(report: Report) -> Section:
         for action in report.actions
     ]
     blocks: list[Block] = [Table("table.actions", columns, rows)] if rows else []
-    if not any(not action.carried for action in report.actions):
+    if report.lacks("actions"):
         blocks.append(Bullets((Open("actions"),)))
     return Section("section.actions", tuple(blocks))
 
 
+def regulatory(report: Report) -> Section:
+    """Return what laws and contracts ask for beside the facts: whom to tell, whose data, across which borders."""
+    names = ("authorities", "personal-data", "cross-border", "indicators")
+    rows = tuple((f"sheet.{name}", people(report, name)) for name in names)
+    return Section("section.regulatory", (Sheet("sheet.regulatory", rows),))
+
+
 def exposure(report: Report) -> Section:
     """Return which way data is replicated now, as far as journals tell."""
-    broken = [loss for loss in report.losses if loss.used]
-    back = [run for run in report.related if run.mode in {"reprotect", "failback"}]
-    done = any(run.outcome == "completed" for run in back)
-    names = {"source": Quote(report.origin.source), "target": Quote(report.origin.target)}
-    if not broken:
-        first: Block = Paragraph(say("exposure.untouched", **names))
-    elif done:
-        first = Paragraph(say("exposure.protected", **names), "good")
-    else:
-        first = Paragraph(say("exposure.exposed", **names), "bad")
     columns = (
         Column("column.run", "name"),
         Column("column.mode"),
@@ -212,21 +228,49 @@ def exposure(report: Report) -> Section:
         for run in report.related
     ]
     table = Table("table.related", columns, rows, "no-related")
-    return Section("section.exposure", (first, table, *_doubt(report)))
+    return Section("section.exposure", (_replication(report), table, *doubt(report)))
 
 
-def _doubt(report: Report) -> tuple[Block, ...]:
+def _replication(report: Report) -> Paragraph:
+    """Return what the run did to replication, and whether another has set it up again since."""
+    names = {"source": Quote(report.origin.source), "target": Quote(report.origin.target)}
+    if report.origin.mode == "reprotect":
+        good = report.state == "completed"
+        return Paragraph(
+            say("exposure.reprotected" if good else "exposure.unfinished"), "good" if good else "bad"
+        )
+    breaks = {step.result for step in report.steps if step.action.endswith(".break")}
+    if breaks & {"done", "adopted", "unchanged"}:
+        back = [run for run in report.related if run.mode in {"reprotect", "failback"}]
+        if any(run.outcome == "completed" for run in back):
+            return Paragraph(say("exposure.protected", **names), "good")
+        return Paragraph(say("exposure.exposed", **names), "bad")
+    if breaks & DOUBTFUL - {"skipped"}:
+        return Paragraph(say("exposure.doubtful", **names), "bad")
+    return Paragraph(say("exposure.untouched", **names))
+
+
+def doubt(report: Report) -> tuple[Block, ...]:
     """Return what nobody can vouch for, so that a reader knows what is still open."""
+    groups = alike(
+        (step for step in report.steps if step.result in DOUBTFUL),
+        lambda step: (family(step.id), step.result, step.reason, step.hint),
+    )
     doubtful = [
         say(
             "doubt",
-            step=Name(step.id),
-            result=say(f"result.{step.result}"),
-            why=quote(step.hint or step.reason),
+            step=name_steps([step.id for step in group]),
+            result=say(f"result.{group[0].result}"),
+            why=_remedy(group[0]),
         )
-        for step in report.steps
-        if step.result in {"failed", "unreachable", "timed-out", "indeterminate", "skipped"}
+        for group in groups
     ]
     if not doubtful:
         return (Paragraph(say("no-doubt"), "good"),)
     return (Paragraph(say("doubts"), "warn"), Bullets(tuple(doubtful)))
+
+
+def _remedy(step: StepFact) -> Value:
+    """Return why a step is in doubt, and what the journal says to do about it."""
+    why = quote(step.reason) or say("no-reason")
+    return several(why, Quote(step.hint), separator=" → ") if step.hint else why

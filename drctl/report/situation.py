@@ -13,8 +13,18 @@ from typing import TypeAlias
 
 from drctl.core import events as ev
 from drctl.core.events import Recorded
-from drctl.core.run import ENDED, Run, State, StepRun
-from drctl.report.facts import DecisionFact, LossFact, NoteFact, Report, ServiceFact, Stamp, StepFact
+from drctl.core.run import ENDED, GOOD, Run, State, StepRun
+from drctl.report.alike import alike
+from drctl.report.facts import (
+    READ_OUT,
+    DecisionFact,
+    LossFact,
+    NoteFact,
+    Report,
+    ServiceFact,
+    Stamp,
+    StepFact,
+)
 from drctl.report.forecast import Forecast, family
 from drctl.report.gather import gather
 from drctl.report.timeline import is_open
@@ -80,7 +90,7 @@ def situation(records: Sequence[Recorded], moment: Moment) -> Facts:
     }
     facts |= {name: _stamp(getattr(times, name)) for name in ("impact", "detection", "declaration", "normal")}
     facts |= {f"{name}s": _notes(report, name) for name in ("impact", "cause", "communication", "finding")}
-    return facts | _steps(report, run, origin.contacts)
+    return facts | _steps(report, run, origin.contacts, alive=moment.alive)
 
 
 def _state(run: Run, *, alive: bool) -> str:
@@ -157,20 +167,28 @@ def _note(note: NoteFact) -> Facts:
     return {"at": note.at, "by": note.by, "text": note.text}
 
 
-def _steps(report: Report, run: Run, contacts: dict[str, str]) -> Facts:
+def _steps(report: Report, run: Run, contacts: dict[str, str], *, alive: bool) -> Facts:
     """Return the steps by where they stand, and their counts."""
     facts = {step.id: step for step in report.steps}
     planned = [run.steps[name] for name in facts]
     wanted = [step for step in planned if not (step.skip and step.skip.cause == "condition")]
+    stopped = run.finished is not None or not alive
     doubtful = [
-        s for s in planned if s.state is State.INDETERMINATE or (s.uncertain and s.state not in ENDED)
+        s
+        for s in planned
+        if s.state is State.INDETERMINATE
+        or (s.uncertain and s.state not in ENDED)
+        or (stopped and s.state is State.RUNNING)  # begun by an engine that is gone
     ]
     failed = [s for s in planned if s.state is State.FAILED]
     skipped = [s for s in planned if s.state is State.SKIPPED and is_open(s)]
     return {
         "steps": len(wanted),
-        "steps_done": sum(1 for step in wanted if step.state in ENDED - {State.SKIPPED}),
-        "running": [_step(facts[s.id], s) for s in planned if s.state is State.RUNNING],
+        "steps_done": sum(
+            1 for step in wanted if step.state in GOOD and facts[step.id].coverage_reason != READ_OUT
+        ),
+        "not_exercised": [*_alike([_step(facts[s.id], s) for s in planned if _idle(facts[s.id])])],
+        "running": [_step(facts[s.id], s) for s in planned if s.state is State.RUNNING and not stopped],
         "waiting": [_question(s, contacts) for s in planned if s.state is State.WAITING],
         "indeterminate": [*_alike([_step(facts[s.id], s) for s in doubtful])],
         "failed": [*_alike([_step(facts[s.id], s) for s in failed])],
@@ -178,14 +196,21 @@ def _steps(report: Report, run: Run, contacts: dict[str, str]) -> Facts:
     }
 
 
+def _idle(step: StepFact) -> bool:
+    """Say whether a drill left a step out, or only read it out."""
+    return step.result == "not-exercised" or step.coverage_reason == READ_OUT
+
+
 def _alike(steps: Sequence[Facts]) -> list[Facts]:
     """Fold steps of one family that stand where they stand for the same reason into one with their ids."""
-    groups: dict[tuple[str, Value, Value], list[Facts]] = {}
-    for step in steps:
-        groups.setdefault((family(str(step["id"])), step["why"], step["tolerated"]), []).append(step)
+    groups = alike(steps, lambda step: (family(str(step["id"])), str(step["why"]), step["tolerated"] is True))
     return [
-        first | {"id": first["id"] if not others else name, "ids": [s["id"] for s in (first, *others)]}
-        for (name, _, _), (first, *others) in groups.items()
+        first
+        | {
+            "id": first["id"] if not others else family(str(first["id"])),
+            "ids": [s["id"] for s in (first, *others)],
+        }
+        for first, *others in groups
     ]
 
 

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 from drctl.core.duration import format_duration
+from drctl.report.chart import Mark
 from drctl.report.document import Badge, Day, Form, Length, Moment, Name, Open, Phrase, Quote, Several, Value
 from drctl.report.words.english_headings import ENGLISH_HEADINGS
 from drctl.report.words.english_sentences import ENGLISH_SENTENCES
@@ -22,6 +23,8 @@ CATALOGUES: Mapping[Language, Mapping[str, str]] = {
     "fr": {**FRENCH_HEADINGS, **FRENCH_SENTENCES},
 }
 DAYS: Mapping[Language, str] = {"en": "%Y-%m-%d", "fr": "%d/%m/%Y"}
+NOTHING = 0.05
+"""Seconds below which a length is none that anybody could read."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class Speech:
 
     language: Language = "en"
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    today: date | None = None
+    """The day a run began, in the site's time: a clock alone speaks of it, any other day is said."""
 
     def word(self, key: str) -> str:
         """Return a text of the catalogue without arguments."""
@@ -71,7 +76,12 @@ class Speech:
 
     def _pattern(self, key: str) -> str:
         """Return the words of a key; a code that a newer drctl journaled has none yet and is shown as it is."""
-        return CATALOGUES[self.language].get(key) or key.rpartition(".")[2]
+        return CATALOGUES[self.language].get(key, key.rpartition(".")[2])
+
+    def mark(self, mark: Mark) -> str:
+        """Return what a mark of the picture stands for."""
+        word = self.word(f"decision.{mark.what}" if mark.what else f"mark.{mark.kind}")
+        return f"{word} {mark.text}".strip()
 
     def day(self, day: date) -> str:
         """Return a calendar day."""
@@ -85,7 +95,8 @@ class Speech:
         if form == "day":
             return self.day(local)
         if form == "clock":
-            return f"{local:%H:%M:%S}"
+            other = self.today is not None and local.date() != self.today
+            return f"{self.day(local)} {local:%H:%M:%S}" if other else f"{local:%H:%M:%S}"
         shown = f"{self.day(local)} {local:%H:%M:%S %Z}"
         if local.utcoffset() == UTC.utcoffset(None):
             return shown
@@ -95,6 +106,8 @@ class Speech:
 
     def length(self, seconds: float, *, signed: bool = False) -> str:
         """Return a length of time; a margin with its sign."""
+        if abs(seconds) < NOTHING:
+            return "0 s"
         sign = ("−" if seconds < 0 else "+") if signed else ""
         text = sign + format_duration(abs(seconds) if signed else seconds)
         return text.replace(".", ",") if self.language == "fr" else text

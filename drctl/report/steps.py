@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from drctl.core import events as ev
 from drctl.core.run import State, StepRun
-from drctl.report.facts import Coverage, PhaseFact, Result, StepFact
+from drctl.report.facts import READ_OUT, Coverage, PhaseFact, Result, StepFact
 from drctl.report.timeline import Timeline, seconds
 
 ENDED: Mapping[str, Result] = {
@@ -76,7 +76,7 @@ def _result(step: StepRun, *, over: bool, late: bool) -> Result:
         case State.SKIPPED:
             return "not-needed" if step.skip and step.skip.cause == "condition" else "skipped"
         case State.WAITING:
-            return "not-reached" if over else "waiting"
+            return "unanswered" if over else "waiting"
         case State.RUNNING:
             return "indeterminate" if over else "running"
         case other:
@@ -152,7 +152,9 @@ def _reason(step: StepRun) -> str:
 
 
 def _coverage(step: StepRun, mode: str, reason: str, result: Result) -> tuple[Coverage, str]:
-    """Say where a step was exercised; found already as wished it proves nothing."""
+    """Say where a step was exercised; found already as wished, or only read out, it proves nothing."""
+    if mode == "drill" and result == "recorded":
+        return "none", READ_OUT
     if step.state is State.SUCCEEDED:
         return ("bubble" if mode == "drill" else "real"), ""
     return "none", reason or ("" if result == "not-exercised" else result)

@@ -63,6 +63,7 @@ class _Gantt:
         first = int((local - midnight).total_seconds() // step + 1) * step
         at = midnight + timedelta(seconds=first)
         form = "%H:%M" if step >= 60 else "%H:%M:%S"
+        yield _text(0, TOP - 30, f"{self._speech.zone.key}", "quiet")
         while at <= self._chart.end:
             x = self._x(at)
             yield f'<path class="s-line" stroke="{FILLS["line"]}" d="M{x:.1f} {TOP - 4}V{self._bottom}"/>'
@@ -104,10 +105,8 @@ class _Gantt:
 
     def _mark(self, mark: Mark) -> str:
         x, y = self._x(mark.at), TOP - 13
-        word = self._speech.word(f"mark.{mark.kind}")
-        tip = (
-            f"<title>{escape(f'{word} {mark.text}'.strip())}, {self._speech.moment(mark.at, 'clock')}</title>"
-        )
+        word = self._speech.mark(mark)
+        tip = f"<title>{escape(word)}, {self._speech.moment(mark.at, 'clock')}</title>"
         match mark.kind:
             case "decision":
                 shape = f'<path class="f-ink" fill="{FILLS["ink"]}" d="M{x:.1f} {y - 6}l5 6l-5 6l-5-6z">{tip}</path>'

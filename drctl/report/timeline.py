@@ -76,11 +76,7 @@ class Timeline:
 
         A note of that kind states it too, where nobody said more than an assumption when the run began.
         """
-        found = self.run.clocks.get(name)
-        if found is not None and found.source != "assumed":
-            return found.instant
-        noted = [note.instant or at for at, note in self.run.notes if note.kind == name != "impact"]
-        return noted[-1] if noted else found.instant if found else None
+        return stated(self.run, name)
 
     @property
     def rto_start(self) -> datetime | None:
@@ -123,7 +119,27 @@ class Timeline:
 
     def losses(self) -> list[ev.LossData]:
         """Return the losses with the recovery points really used, where a step told which one that was."""
-        return [self._really_lost(loss) for loss in self.run.losses]
+        return [self._really_lost(loss) for loss in self.run.losses] or self._rehearsed()
+
+    def _rehearsed(self) -> list[ev.LossData]:
+        """Return what a failover instead of this drill would have lost: it worked on copies of those points."""
+        if self.run.started is None or self.run.started.mode != "drill":
+            return []
+        incident = self.clock("impact")
+        return [
+            ev.LossData(
+                volume=step.planned.item or step.id,
+                snapshot=str(step.outputs.get("snapshot") or ""),
+                recovery_point=point,
+                incident=incident,
+                seconds=max(0.0, (incident - point).total_seconds()) if incident else None,
+                service=step.planned.service,
+                step=step.id,
+            )
+            for step in self.steps
+            if step.planned is not None
+            and (point := _instant(step.outputs.get("recovery_point"))) is not None
+        ]
 
     def _really_lost(self, loss: ev.LossData) -> ev.LossData:
         step = self.run.steps.get(loss.step or "")
@@ -131,7 +147,7 @@ class Timeline:
         if point is None or point == loss.recovery_point:
             return loss
         incident = loss.incident
-        lost = (incident - point).total_seconds() if incident else None
+        lost = max(0.0, (incident - point).total_seconds()) if incident else None
         return loss.model_copy(update={"recovery_point": point, "seconds": lost})
 
     def phases(self) -> dict[str, list[StepRun]]:
@@ -157,6 +173,15 @@ class Timeline:
             total += max(timedelta(0), end - max(start, until))
             until = max(until, end)
         return total.total_seconds()
+
+
+def stated(run: Run, name: str) -> datetime | None:
+    """Return a clock's instant; a note states it where nobody said more than an assumption at the start."""
+    found = run.clocks.get(name)
+    if found is not None and found.source != "assumed":
+        return found.instant
+    noted = [note.instant or at for at, note in run.notes if note.kind == name != "impact"]
+    return noted[-1] if noted else found.instant if found else None
 
 
 LossStage: TypeAlias = Literal["none", "ahead", "real", "spared"]

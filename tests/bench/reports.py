@@ -5,27 +5,16 @@ The installed command is measured from start to end, three times; the best is pr
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 
+from measured import measure
 from report_journals import large
 
 TIMES = 3
-
-
-def measure(command: list[str]) -> tuple[float, float, float]:
-    """Run a command; return seconds on the clock, seconds of processor, MiB at most."""
-    began = time.monotonic()
-    child = os.posix_spawn(command[0], command, os.environ)
-    _, status, used = os.wait4(child, 0)
-    if status:
-        raise SystemExit(f"{command} ended with {os.waitstatus_to_exitcode(status)}")
-    return time.monotonic() - began, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
 
 
 def main() -> None:
@@ -53,9 +42,9 @@ def main() -> None:
                 "-o",
                 str(out),
             ]
-            wall, processor, memory = min(measure(command) for _ in range(TIMES))
+            best = min((measure(command) for _ in range(TIMES)), key=lambda taken: taken.wall)
             print(
-                f"| {form} | {wall:.1f} s | {processor:.1f} s | {memory:.0f} MiB | {out.stat().st_size / 2**20:.1f} MiB |"
+                f"| {form} | {best.wall:.1f} s | {best.processor:.1f} s | {best.memory:.0f} MiB | {out.stat().st_size / 2**20:.1f} MiB |"
             )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -61,6 +62,25 @@ def test_a_drill_and_its_cleanup_leave_the_estate_as_it_was(user: Callable[..., 
         "empty[vc-lyon]": "ok",
     }
     assert "nothing of a drill is left" in someone.incident
+    told = report_of(someone, "drill")
+    assert {service["name"]: service["rpo"]["verdict"] for service in told["services"] if service["recovery_point"]} == {
+        "ris": "met", "pacs": "met", "portal": "met",
+    }  # fmt: skip
+    assert all(service["rpo"]["actual"] > 0 for service in told["services"] if service["recovery_point"])
+    untested = {step["id"] for step in told["steps"] if step["coverage"] == "none"}
+    assert untested == {*left_out, "vpn"}, "a manual step is read out"
+    assert {check["step"]: check["level"] for check in told["proofs"]} == {
+        "bubble[ontap-lyon]": "ok", "bubble[vc-lyon]": "ok", **proof,
+    }  # fmt: skip
+    assert "cleanup" not in {gap["field"] for gap in told["gaps"]}
+    assert report_of(someone, "cleanup")["gaps"] == []
+
+
+def report_of(someone: User, mode: str) -> dict[str, Any]:
+    """Return what the report of the last run of a mode says."""
+    run = max(path.name for path in (someone.home / "runs").iterdir() if f"-{mode}-" in path.name)
+    document: dict[str, Any] = json.loads(someone.drctl("report", run, "-f", "json").out)
+    return document
 
 
 def test_a_drill_left_behind_is_shown_until_a_failover_and_a_cleanup(user: Callable[..., User]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from chromium import Chromium
-from report_journals import STORIES
+from installed import ROOT
+from report_journals import STORIES, Story
 
 SIZES = {"phone": (360, 740, True), "laptop": (1280, 800, False), "A4": (794, 1123, False)}
 
@@ -102,6 +104,17 @@ def test_text_as_painted_has_contrast(browser, pages, scheme):
     assert poor == []
 
 
+def test_the_pictures_of_the_docs_are_those_that_the_tool_takes():
+    spec = importlib.util.spec_from_file_location("screenshots", ROOT / "tools" / "screenshots.py")
+    assert spec is not None
+    assert spec.loader is not None
+    tool = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = tool  # its dataclasses look themselves up
+    spec.loader.exec_module(tool)
+    assert {path.stem for path in tool.FOLDER.iterdir()} == {shot.name for shot in tool.SHOTS}
+    assert {shot.story for shot in tool.SHOTS} <= set(STORIES)
+
+
 def test_the_command_says_what_is_wrong(home, tmp_path):
     assert report(home, "nothing").returncode == 2
     done = report(home, "20260131", "-o", tmp_path / "missing" / "report.md")
@@ -124,6 +137,15 @@ def test_the_kind_follows_the_mode_and_may_be_chosen(home):
 
 
 def test_other_runs_of_the_runbook_add_what_they_know(home):
-    """The failover of January finds the action that the drill of November left open."""
+    """The failover of January finds the action that the drill of November left open, and so does the next drill."""
     text = report(home, "20260131").stdout.decode()
     assert "Mettre l'inventaire à jour (carried over from an earlier run)" in text
+    again = Story("20260601-130000-drill-0002", "drill")
+    again.begin()
+    again.plan()
+    folder = home / "runs" / again.run
+    folder.mkdir()
+    (folder / "journal.jsonl").write_bytes(again.text)
+    text = report(home, again.run, "--lang", "fr").stdout.decode()
+    assert "Mettre l'inventaire à jour (reprise d’une exécution antérieure)" in text
+    assert "| Exercice précédent | `20251114-130000-drill-77aa`" in text

@@ -104,12 +104,9 @@ class Story:
 
     # --- how steps go -------------------------------------------------------------------------
 
-    def precheck(self, step: str, level: Any, summary: str) -> None:
-        self.tell(
-            ev.StepPlanned(
-                step=step, title=step, phase="Prechecks", kind="probe", verdict="observes", precheck=True
-            )
-        )
+    def precheck(self, step: str, level: Any, summary: str, **more: Any) -> None:
+        known: Mapping[str, Any] = {"kind": "probe", "verdict": "observes", "title": step, **more}
+        self.tell(ev.StepPlanned(step=step, phase="Prechecks", precheck=True, **known))
         self.observe(step, summary, level=level)
 
     def start(self, step: str, summary: str = "", **more: Any) -> None:
@@ -164,7 +161,7 @@ def planned() -> Iterator[ev.StepPlanned]:
                     site="paris", needs=("go",), on_error="continue", reversibility="reversible")  # fmt: skip
     fences = tuple(f"stop-source[{vm}]" for vm in VMS)
     for volume, (service, _) in VOLUMES.items():
-        yield _step(f"promote[{volume}].break", "Storage", service=service, action="ontap.snapmirror.break",
+        yield _step(f"promote[{volume}].break", "Storage", service=service, item=volume, action="ontap.snapmirror.break",
                     endpoint="ontap-lyon", site="lyon", needs=fences, reversibility="compensable")  # fmt: skip
         yield _step(f"promote[{volume}].mount", "Storage", service=service, action="ontap.volume.mount",
                     endpoint="ontap-lyon", site="lyon", needs=(f"promote[{volume}].break",), reversibility="reversible")  # fmt: skip
@@ -331,8 +328,10 @@ def drill() -> Story:
     story.precheck(
         "array-access[ontap-lyon]", "ok", "cluster ontap-lyon accepts the credentials; clocks agree"
     )
+    story.precheck(
+        "bubble[ontap-lyon]", "ok", "nothing of a drill is left on svm_dr", action="ontap.bubble.empty"
+    )
     story.plan()
-    story.state_loss(begin)
     story.note("périmètre: PACS et RIS, quatre machines virtuelles")
     story.note("scénario: perte électrique totale du site de Paris un vendredi à 14 h")
     story.note("objectifs: rendre le PACS dans la bulle en moins de 45 minutes")
@@ -355,8 +354,9 @@ def drill() -> Story:
     for service in ("ris", "pacs"):
         story.tell(ev.StepNotExercised(step=f"dns[{service}]", reason="the bubble has no zone of its own"))
     story.manual(
-        "vpn", "Ask the carrier to move the hospitals' IPsec tunnels.", "network", 6, "lu à voix haute"
-    )
+        "vpn", "Drill, do not carry it out; read it out: Ask the carrier to move the hospitals' IPsec tunnels.", "network", 6,
+        "CHG-EX-12",
+    )  # fmt: skip
     story.observe("service[ris.api]", "http://192.0.2.50/health by edge-bubble-lyon: status 200")
     story.observe("service[pacs.viewer]", "http://192.0.2.51/health by edge-bubble-lyon: status 200")
     story.tell(

@@ -28,7 +28,7 @@ def background(story: str) -> Background:
     )
     cleaned = RelatedRun("20251114-153000-cleanup-2d2d", "cleanup", told.now, "completed", "0" * 64)
     proof = CheckFact(
-        "ontap.bubble.empty", "ok", "no clone, junction or policy of the drill is left", cleaned.run
+        "empty[ontap-lyon]", "ok", "nothing of a drill is left on svm_dr", cleaned.run, told.now
     )
     earlier = actions_of(before.run, drill().scan().records)
     return Background(

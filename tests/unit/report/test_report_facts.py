@@ -13,7 +13,8 @@ from drctl.core.events import StepPlanned
 from drctl.report.activity import Ledger, Span, segments
 from drctl.report.chart import draw
 from drctl.report.compose import unproven
-from drctl.report.gather import gather
+from drctl.report.facts import CheckFact
+from drctl.report.gather import Background, gather
 from drctl.report.objectives import judge
 
 
@@ -195,6 +196,22 @@ def test_gaps_are_what_nobody_said():
     assert {"participants", "authorisations", "next-drill", "isolation", "cleanup"} <= rehearsed
     assert not rehearsed & {"scope", "scenario", "objectives", "criteria", "severity"}
     assert all(gap.command.startswith("drctl note ") for gap in facts(drill()).gaps)
+
+
+def test_a_cleanup_that_left_something_is_no_proof():
+    def gaps(level):
+        found = CheckFact("empty[ontap-lyon]", level, "1 clone is left", "cleanup-run")
+        scan = drill().scan()
+        report, _, _ = gather(scan.records, scan.head.digest, background=Background(proofs=(found,)))
+        return {gap.field for gap in report.gaps}
+
+    assert "cleanup" in gaps("blocker")
+    assert "cleanup" not in gaps("ok")
+
+
+def test_the_bubble_is_shown_empty_before_the_drill():
+    (before,) = facts(drill()).proofs
+    assert (before.step, before.level) == ("bubble[ontap-lyon]", "ok")
 
 
 def test_actions_are_done_when_a_note_closes_them():

@@ -107,4 +107,4 @@ def test_the_leak_detector_detects():
     told = STORIES["failover"]()
     page = prepare(told.scan()).render("html", "en").decode()
     english = words_of(CATALOGUES["en"].values()) - words_of(CATALOGUES["fr"].values())
-    assert {"severity", "waiting", "restored"} <= english & set(WORD.findall(own_words(page, told)))
+    assert {"severity", "waiting", "confirmed"} <= english & set(WORD.findall(own_words(page, told)))

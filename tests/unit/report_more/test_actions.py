@@ -27,6 +27,14 @@ def test_a_closing_note_is_no_action(tmp_path):
     assert actions_of("a", story.records) == ()
 
 
+def test_a_closing_note_with_an_owner_takes_the_others_place(tmp_path):
+    """That is how an action gets the owner that report --check misses."""
+    story = Story(tmp_path, "a").note("label the racks", "action")
+    (bare,) = actions_of("a", story.records)
+    story.note("label the racks", "action", owner="facilities", due=date(2026, 3, 1), closes=bare.id)
+    assert [action.owner for action in open_actions([("a", story.records)])] == ["facilities"]
+
+
 def test_due_dates_pass(tmp_path):
     action = actions_of("a", Story(tmp_path, "a").note("x", "action", due=date(2026, 3, 1)).records)[0]
     assert not action.overdue(date(2026, 3, 1))

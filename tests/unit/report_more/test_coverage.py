@@ -54,6 +54,20 @@ def test_what_did_nothing_proves_nothing(tmp_path, tell, result):
     assert boot.exercised is None
 
 
+def test_a_manual_step_of_a_drill_is_read_out_and_proves_nothing(tmp_path):
+    steps = ({"step": "carrier", "kind": "manual", "phase": "Traffic"},)
+
+    def told(mode):
+        story = Story(tmp_path, mode, mode=mode, steps=steps)
+        story.tell(ev.ManualOpened(step="carrier", do="Move the tunnels."))
+        story.tell(ev.ManualRecorded(step="carrier", result="done", by="operator"))
+        return story.tell(ev.StepFinished(step="carrier", how="answered")).records
+
+    drilled = by_step(cover([told("drill")], LATER, 90 * DAY))["carrier"]
+    assert (drilled.status, drilled.last.result, drilled.exercised) == ("not exercised", "read out", None)
+    assert by_step(cover([told("failover")], LATER, 90 * DAY))["carrier"].status == "for real"
+
+
 def test_never_is_a_step_no_run_planned(tmp_path):
     story = Story(tmp_path, "a").whole()
     new = ev.StepPlanned(step="new", title="New", phase="P", kind="action", verdict="will")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -87,7 +88,7 @@ def test_no_history_is_said(tmp_path):
     assert found.end is None
     assert found.people is None
     assert "no past run" in forecast_text(found, Timeline.of(story.records).zone)
-    assert "no past run" in next(plan_forecast_lines(found, 14400))
+    assert "no past run" in next(plan_forecast_lines(found))
     assert forecast_document(found)["end"] is None
 
 
@@ -95,6 +96,47 @@ def test_history_of_other_steps_alone_is_no_history(tmp_path):
     other = ({"step": "else", "kind": "action", "phase": "P"},)
     past = learn([Story(tmp_path, "a", steps=other).do("else", 5).end().records])
     assert foresee(Run.of(Story(tmp_path, "now").records), past, LATER).end is None
+
+
+def test_a_drill_tells_what_an_aborted_failover_never_reached(tmp_path):
+    """Failovers come first; a step that only drills know is known from them, and said to be."""
+    failovers = learn(
+        [Story(tmp_path, "aborted").open().answer().do("break[pacs]", 40).end("aborted").records]
+    )
+    drills = learn([Story(tmp_path, "drill", mode="drill").whole().records])
+    story = Story(tmp_path, "now", LATER)
+    found = foresee(Run.of(story.records), replace(failovers, hint=drills), LATER)
+    assert (
+        found.end.p50 == 40 + 200 + 10
+    )  # both mirrors as the failover had the one, the rest as in the drill
+    assert found.unknown == ()
+    assert found.borrowed == ("boot", "viewer")
+    assert found.runs == 2
+    assert "known from other modes, such as drills, alone: boot, viewer" in list(caveats(found))
+    alone = foresee(Run.of(story.records), replace(drills, hint=failovers), LATER)
+    assert (alone.runs, alone.borrowed) == (1, ())
+
+
+def test_a_clock_that_a_note_states_counts_for_the_margin(tmp_path, past):
+    story = Story(tmp_path, "now", LATER, rto=1000)
+    for clock in ("impact", "declaration"):
+        story.tell(ev.ClockSet(clock=clock, instant=LATER, source="assumed"))
+    story.note("said by telephone", "declaration", instant=LATER - timedelta(seconds=300))
+    assert foresee(Run.of(story.records), past, LATER).tightest.left == 700
+
+
+def test_a_plan_is_measured_against_the_tightest_rto(tmp_path, past):
+    story = Story(tmp_path, "now", LATER)
+    planned = Run()
+    for record in story.records:
+        if isinstance(record.event, ev.StepPlanned):
+            planned.add(record)
+    service = ev.ServiceData(
+        name="pacs", title="PACS", checks=("viewer",), objectives=ev.ObjectivesData(rto=900)
+    )
+    lines = list(plan_forecast_lines(foresee(planned, past, LATER, (service,))))
+    assert lines[0] == "expected duration 10 min 20 s (P50), 15 min 30 s (P90), from 3 past runs"
+    assert lines[1] == "tightest RTO 15 min 00 s, margin 5 min (PACS), counted from the start"
 
 
 def test_margin_is_the_rto_less_the_median(tmp_path, past):

@@ -93,7 +93,7 @@ def test_a_drill_says_first_that_it_is_one_and_loses_nothing(stories, language):
 
 def test_radiologists_read_what_works_and_what_may_be_missing(stories):
     text = Letters("en").write("radiologists.txt", facts_at(stories["done"]))
-    assert "Checked and working at Lyon:\n- PACS, since 04:18" in text
+    assert "Checked and working at Lyon:\n- PACS, confirmed at 04:18" in text
     assert "- PACS: after 03:22, 30 min before the incident" in text
     assert "Not confirmed" not in text
     before = Letters("en").write("radiologists.txt", facts_at(stories["waiting"]))
@@ -222,7 +222,7 @@ def _facts_used(path: Path) -> set[str]:
     from jinja2 import Environment, meta  # noqa: PLC0415 - only here
 
     environment = Environment()
-    environment.filters |= dict.fromkeys(("at", "when", "span", "line"), str)
+    environment.filters |= dict.fromkeys(("at", "when", "dated", "span", "line"), str)
     return meta.find_undeclared_variables(environment.parse(path.read_text(encoding="utf-8")))
 
 
@@ -248,12 +248,72 @@ def test_steps_alike_are_one_and_overrides_do_not_hide_decisions(tmp_path):
     assert "12 failed" in Letters("en").write("authority.txt", facts)
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_letter_has_its_date_and_zone(stories, language):
+    """They are kept, and read on other days: the hour alone says nothing then."""
+    dated = {"en": "31 Jan 2026 at 04:18 CET", "fr": "31/01/2026 à 04:18 CET"}[language]
+    facts = facts_at(stories["done"])
+    for template in (*(f"{name}.txt" for name in AUDIENCES), "handover.md"):
+        assert dated in Letters(language).write(template, facts), template
+    authority = Letters(language).write("authority.txt", facts)
+    assert not re.search(r"\d\d:\d\d(?! CET)", authority)
+
+
+def test_french_puts_no_break_before_its_high_marks(stories):
+    for template in (*(f"{name}.txt" for name in AUDIENCES), "handover.md"):
+        text = (SHIPPED / "fr" / template).read_text(encoding="utf-8")
+        assert not re.search(r" [:;?!](\s|$)", text), template
+
+
+def test_what_a_dead_engine_had_begun_is_in_doubt_and_runs_no_more(stories):
+    running = facts_at(stories["running"], alive=True)
+    assert [step["id"] for step in running["running"]] == ["break[pacs]"]
+    assert running["indeterminate"] == []
+    gone = facts_at(stories["running"])
+    assert gone["running"] == []
+    assert [step["id"] for step in gone["indeterminate"]] == ["break[pacs]"]
+
+
+def test_a_run_that_ended_before_its_loss_threatens_none(tmp_path):
+    story = lose(Story(tmp_path, "a")).open()
+    facts = facts_at(story.tell(ev.AbortRequested(by="duty", reason="false alarm")).end("aborted"))
+    assert "none given up, the run ended before" in Letters("en").write("management.txt", facts)
+    assert "may be missing" not in Letters("en").write("radiologists.txt", facts)
+    assert "- Data: none given up" in Letters("en").write("handover.md", facts)
+    assert "- no data was given up\n" in Letters("en").write("authority.txt", facts)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_drill_tells_what_a_failover_would_have_lost_and_threatens_nobody(tmp_path, language):
+    facts = facts_at(lose(Story(tmp_path, "a", mode="drill")).whole())
+    told = {"en": "would have lost up to 30 min", "fr": "aurait perdu jusqu’à 30 min"}[language]
+    assert told in Letters(language).write("management.txt", facts)
+    assert not re.search(r"may be missing|peut manquer", Letters(language).write("radiologists.txt", facts))
+
+
+def test_copies_younger_than_the_incident_lose_nothing(tmp_path):
+    facts = facts_at(lose(Story(tmp_path, "a"), point=20).whole())
+    assert "nothing written before the incident is missing" in Letters("en").write("management.txt", facts)
+    assert "rien de ce qui a été écrit avant l’incident ne manque" in Letters("fr").write(
+        "management.txt", facts
+    )
+
+
+def test_copies_younger_than_the_incident_are_said_to_be_to_authorities(tmp_path):
+    facts = facts_at(lose(Story(tmp_path, "a"), point=20).whole())
+    assert "is younger than the incident\n" in Letters("en").write("authority.txt", facts)
+    assert "est postérieure à l’incident\n" in Letters("fr").write("authority.txt", facts)
+    assert "0.0 s" not in Letters("en").write("radiologists.txt", facts)
+
+
 def test_an_incident_nobody_dated_bounds_no_loss(tmp_path):
     story = lose(Story(tmp_path, "a"))
     story.tell(ev.ClockSet(clock="impact", instant=START, source="assumed")).whole()
     facts = facts_at(story)
     assert "- PACS: after 03:22\n" in Letters("en").write("radiologists.txt", facts)
-    assert "data written after 03:22 is not at Lyon" in Letters("en").write("authority.txt", facts)
+    assert "data written after 31 Jan 2026 at 03:22 CET is not at Lyon" in Letters("en").write(
+        "authority.txt", facts
+    )
     assert "nobody stated when the incident did" in Letters("en").write("management.txt", facts)
 
 

@@ -55,9 +55,10 @@ def test_a_plan_says_how_long_it_takes_and_what_is_still_to_be_done(tmp_path, pa
     open_ones = actions_of("a", Story(tmp_path, "a").note("train two more", "action", owner="it").records)
     view = PlanView(
         "failover", "Paris", "Lyon", steps, (), (), "d" * 64,
-        foresee(run, past, LATER), 14400, open_ones, LATER.date(),
+        foresee(run, past, LATER), open_ones, LATER.date(),
     )  # fmt: skip
     text = "\n".join(summary_lines(view))
-    assert "expected duration 5 min 10 s (P50), 5 min 10 s (P90), from 1 past run; RTO 4 h 00 min" in text
+    assert "expected duration 5 min 10 s (P50), 5 min 10 s (P90), from 1 past run\n" in text
+    assert "tightest RTO 4 h 00 min, margin 3 h 54 min (PACS), counted from the start" in text
     assert "people not counted: 1 question ahead, 1 min 00 s in the past" in text
     assert "train two more (it, no date)" in "\n".join(action_lines(view))
