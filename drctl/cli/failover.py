@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from drctl.app.context import system_context
+from drctl.cli.in_place import DeleteNewer, OrphanMirrors, RestoreInPlace
 from drctl.cli.options import (
     AnswersFile,
     Home,
@@ -38,6 +39,7 @@ EXAMPLES = """Examples:
   drctl failover runbooks/pacs-site-loss.yaml -i estate.yaml --declared-at 03:12
   drctl failover runbooks/pacs-site-loss.yaml -i estate.yaml --plan plan.json --yes --reason "INC-7"
   drctl failover runbooks/pacs-site-loss.yaml -i estate.yaml --recovery-point pacs=2026-01-31T02:00Z
+  drctl failover runbooks/pacs-site-loss.yaml -i estate.yaml --restore-in-place pacs=2026-01-31T02:00Z
 
 """
 
@@ -52,6 +54,9 @@ def failover(
     inventory: Inventory,
     parameter: Parameters = [],  # noqa: B006 - Typer copies it
     recovery_point: RecoveryPoints = [],  # noqa: B006 - Typer copies it
+    restore_in_place: RestoreInPlace = [],  # noqa: B006 - Typer copies it
+    delete_newer: DeleteNewer = False,
+    orphan_mirrors: OrphanMirrors = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan only: the same as drctl plan.")] = False,
     plan: Annotated[
         Path | None,
@@ -71,9 +76,11 @@ def failover(
     """Take over on the standby site. The source is presumed dead; what may be lost is said before.
 
     Shows the plan, what cannot be undone and the data that would be lost, and asks for the target
-    site's name before anything is touched.
+    site's name before anything is touched. An older --recovery-point is served from a clone, beside
+    which everything newer stays; --restore-in-place deletes what is newer, after it was named and agreed to.
     """
-    asked = Asked(runbook, inventory, parameter, "failover", recovery_point)
+    points = (recovery_point, restore_in_place)
+    asked = Asked(runbook, inventory, parameter, "failover", *points, orphans=orphan_mirrors)
     if dry_run:
         run_plan(asked, home, output=None, as_json=json_)
         return
@@ -83,5 +90,5 @@ def failover(
     display = Display(json_, plain, not no_color, has_terminal())
     confirm = None if yes else confirming("Type {target} to fail over to {title}")
     case = load(context, asked, quiet=json_)
-    wish = Wish(confirm, display, plan, answers)
+    wish = Wish(confirm, display, plan, answers, delete_newer=delete_newer)
     launch(context, case, asked.files, wish, approval_of(context, reason, instants))

@@ -96,14 +96,14 @@ def parse_parameters(given: list[str]) -> dict[str, str]:
     return {key: value for key, _, value in pairs}
 
 
-def parse_points(given: Sequence[str], now: datetime) -> dict[str, str]:
+def parse_points(given: Sequence[str], now: datetime, option: str = "--recovery-point") -> dict[str, str]:
     """Return ``--recovery-point`` texts by name, times as ISO 8601 in UTC; raise ``DrctlError``."""
     points: dict[str, str] = {}
     for text in given:
         name, equals, point = text.partition("=")
         if not (name and equals and point):
             hint = "drctl recovery-points RUNBOOK lists what there is."
-            summary = f"--recovery-point {text}: write it as NAME=SNAPSHOT or NAME=TIME"
+            summary = f"{option} {text}: write it as NAME=SNAPSHOT or NAME=TIME"
             raise DrctlError(Problem(code="recovery-point", summary=summary, hint=hint))
         points[name] = _point(point, now)
     return points
@@ -112,7 +112,7 @@ def parse_points(given: Sequence[str], now: datetime) -> dict[str, str]:
 def _point(text: str, now: datetime) -> str:
     """Return a time as ISO 8601 in UTC; what is none is a snapshot's name."""
     try:
-        instant = parse_instant(text, "--recovery-point", now)
+        instant = parse_instant(text, "POINT", now)
     except DrctlError:
         return text
     return instant.isoformat() if instant else text

@@ -39,10 +39,10 @@ class Estate:
         }
 
     def fail_over(
-        self, runbook: Path, answers: Path, when: str = "never", at: int = 0
+        self, runbook: Path, answers: Path, when: str = "never", at: int | str = 0, *rolled_back: str
     ) -> subprocess.Popen[str]:
         """Start a failover in a child that dies at its ``at``-th write to the journal."""
-        return self._start([str(CHILD), when, str(at), "failover", str(runbook), str(answers)])
+        return self._start([str(CHILD), when, str(at), "failover", str(runbook), str(answers), *rolled_back])
 
     def drill(self, runbook: Path, answers: Path, when: str = "never", at: int = 0) -> subprocess.Popen[str]:
         """Start a drill in a child that dies at its ``at``-th write to the journal."""
