@@ -64,6 +64,11 @@ class Held(Point):
     owners: Texts = ()
 
 
+def is_locked(point: Held, now: float | None) -> bool:
+    """Say whether a snapshot must not be deleted yet; ``now`` in seconds, by the array's clock."""
+    return point.locked is not None and (now is None or point.locked.timestamp() > now)
+
+
 def read_held(client: Client, volume: str) -> list[Held]:
     """Return the snapshots of a volume (by its uuid), oldest first."""
     return sorted(client.fetch(Held, volume, fields="*"), key=lambda point: point.created)
@@ -73,13 +78,13 @@ def read_held(client: Client, volume: str) -> list[Held]:
 class Rewind:
     """A mirror with its volume's snapshots, oldest first.
 
-    ``fed`` are the destinations of mirrors that begin at this volume; ``seen_at`` the array's clock.
+    ``fed`` are the destinations of mirrors that begin at this volume; ``seen_at`` the array's clock in seconds.
     """
 
     mirror: MirrorState
     points: tuple[Held, ...] = ()
     fed: tuple[Downstream, ...] = ()
-    seen_at: datetime | None = None
+    seen_at: float | None = None
 
 
 class BreakToSnapshot(Action[Client, Rewind]):
@@ -171,7 +176,7 @@ class BreakToSnapshot(Action[Client, Rewind]):
 
     def _refuse_held(self, now: Rewind, newer: Collection[Held]) -> None:
         for one in newer:
-            if one.locked is not None and (now.seen_at is None or one.locked > now.seen_at):
+            if is_locked(one, now.seen_at):
                 raise ProviderError(_locked(self.destination, one))
             if users := [owner for owner in one.owners if owner not in OWN]:
                 raise ProviderError(_in_use(self.destination, one, users))
@@ -268,13 +273,9 @@ def _read(client: Client, destinations: Sequence[str]) -> Iterator[Rewind]:
     fed = read_downstream(client)
     for destination, state in zip(destinations, mirrors, strict=True):
         points = read_held(client, state.volume.uuid) if state.volume else ()
+        downstream = tuple(one for one in fed if one.source == destination)
         now = client.clock.now().timestamp() + (client.skew() or 0.0)
-        yield Rewind(
-            state,
-            tuple(points),
-            tuple(one for one in fed if one.source == destination),
-            datetime.fromtimestamp(now, tz=points[0].created.tzinfo) if points else None,
-        )
+        yield Rewind(state, tuple(points), downstream, now)
 
 
 def _listed(points: Collection[Held]) -> str:
