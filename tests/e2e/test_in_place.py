@@ -84,7 +84,10 @@ def test_a_vault_keeps_its_base_unless_it_is_given_up(user: Callable[..., User])
 def test_what_is_newer_is_gone_and_the_way_home_says_so(user: Callable[..., User]) -> None:
     someone = user()
     held = names(someone, "svm_dr:portal_vm_dr")
-    ran = back(someone, SMALL, "portal_vm", "--delete-newer", *GO_SMALL)
+    plan = someone.home.parent / "plan.json"
+    saved = back(someone, SMALL, "portal_vm", "-o", plan, verb="plan")
+    assert saved.status == 0, saved
+    ran = back(someone, SMALL, "portal_vm", "--plan", plan, "--delete-newer", *GO_SMALL)
     assert ran.status == 0, ran
     assert names(someone, "svm_dr:portal_vm_dr") == held[:-3]
     ended = someone.of("StepFinished")["break"]["outputs"]

@@ -87,10 +87,11 @@ class BubbleEmpty(Probe[Vsphere]):
             *(f"folder {one.get('name')} ({one.get('id')})" for one in folders),
         )
         counted = [_count(vms, "VM"), _count(stores, "datastore"), _count(folders, "folder")]
-        what = [words for words in counted if not words.startswith("0 ")]
+        *first, last = [words for words in counted if not words.startswith("0 ")]
+        what = f"{', '.join(first)} and {last}" if first else last
         return Finding(
             Level.BLOCKER,
-            f"of a drill {' and '.join(what)} {'is' if len(details) == 1 else 'are'} left",
+            f"of a drill {what} {'is' if len(details) == 1 else 'are'} left",
             details,
             "drctl cleanup, for the drill that made them; what no drill made, move out of the drills' folder.",
         )
