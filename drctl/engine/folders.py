@@ -8,6 +8,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from drctl.core import events as ev
+from drctl.core.bubble import folder_parts
 from drctl.core.events import Recorded
 from drctl.core.problem import Source
 from drctl.core.provider import Registry
@@ -37,7 +38,7 @@ def made_folders(run: Run, records: Sequence[Recorded], path: str) -> dict[str, 
             seen[event.step.removeprefix(LOOK).rstrip("]")] = set(_names(event.values["folders"]))
         elif isinstance(event, ev.StepHandle) and event.kind == KIND and (on := _endpoint(run, event.step)):
             made.setdefault(on, {})[event.summary] = event.id
-    wanted = _parts(path)
+    wanted = folder_parts(path)
     for endpoint, before in seen.items():
         if before >= set(wanted) or not _put_in(run, endpoint):
             continue
@@ -73,11 +74,6 @@ def removals(
             )
             yield step
             before = frozenset({step.id})
-
-
-def _parts(path: str) -> tuple[str, ...]:
-    names = path.split("/")
-    return tuple("/".join(names[: depth + 1]) for depth in range(len(names)))
 
 
 def _endpoint(run: Run, step: StepId) -> str | None:

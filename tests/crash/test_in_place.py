@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 from typing import Any
 
 import pytest
 from crash_estate import ANSWERS, SMALL, Estate, finish
+from installed import DRCTL
 
 from drctl.core.problem import ExitCode
 from drctl.lab.clones import create_snapshot
@@ -47,6 +49,13 @@ def test_what_was_rolled_back_is_not_rolled_back_again(crash_estate: Estate, ste
             create_snapshot(
                 world, world.estate.clusters["ontap-lyon"], volume(crash_estate), "since", label="local"
             )
+        back = subprocess.run(
+            [DRCTL, "rollback", "last", "--dry-run"], env=crash_estate.environment, capture_output=True,
+            text=True, check=False,
+        )  # fmt: skip
+        assert back.returncode == ExitCode.BLOCKED, back
+        assert "break: error: past the point of no return" in back.stderr
+        assert "break_to_snapshot has no inverse (irreversible)" in back.stderr
     status, output = finish(crash_estate.resume(ANSWERS))
     assert status == ExitCode.OK, output
     assert patches(crash_estate) == 2

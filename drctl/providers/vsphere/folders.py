@@ -19,7 +19,7 @@ from drctl.core.action import (
     Recipe,
     Reversibility,
 )
-from drctl.core.bubble import Bubble
+from drctl.core.bubble import Bubble, folder_parts
 from drctl.core.problem import ProviderError
 from drctl.providers.vsphere import placing, reads
 from drctl.providers.vsphere.client import Row, Vsphere
@@ -46,15 +46,9 @@ class FolderState:
     holds: tuple[Held, ...] = ()
 
 
-def parts_of(path: str) -> tuple[str, ...]:
-    """Return a folder's path and those it lies in: ``A`` and ``A/B`` of ``A/B``."""
-    names = path.split("/")
-    return tuple("/".join(names[: depth + 1]) for depth in range(len(names)))
-
-
 def existing(folders: Sequence[Row], path: str) -> Iterator[tuple[str, str]]:
     """Yield path and id of those parts of a path that exist, from the top."""
-    wanted = parts_of(path)
+    wanted = folder_parts(path)
     for row in folders:
         if (found := placing.folder_path(row.id, list(folders))) in wanted:
             yield found, row.id
