@@ -8,7 +8,7 @@ import typer
 
 from drctl.app.context import system_context
 from drctl.app.leftovers import refuse_leftovers
-from drctl.cli.in_place import RestoreInPlace
+from drctl.cli.in_place import NotInDrills
 from drctl.cli.options import (
     AnswersFile,
     Home,
@@ -48,7 +48,7 @@ def drill(
     inventory: Inventory,
     parameter: Parameters = [],  # noqa: B006 - Typer copies it
     recovery_point: RecoveryPoints = [],  # noqa: B006 - Typer copies it
-    restore_in_place: RestoreInPlace = [],  # noqa: B006 - Typer copies it
+    restore_in_place: NotInDrills = [],  # noqa: B006 - Typer copies it
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Plan only: the same as drctl plan --mode drill.")
     ] = False,

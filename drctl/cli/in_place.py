@@ -30,6 +30,11 @@ RestoreInPlace: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
+NotInDrills: TypeAlias = Annotated[
+    list[str],
+    typer.Option("--restore-in-place", metavar="NAME=POINT", hidden=True, show_default=False),
+]
+"""The same where it is known only to be refused with a clear word: a drill deletes nothing."""
 DeleteNewer: TypeAlias = Annotated[
     bool,
     typer.Option("--delete-newer", help="With --yes: delete the snapshots that --restore-in-place lists."),

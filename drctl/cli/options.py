@@ -112,7 +112,7 @@ def parse_points(given: Sequence[str], now: datetime, option: str = "--recovery-
 def _point(text: str, now: datetime) -> str:
     """Return a time as ISO 8601 in UTC; what is none is a snapshot's name."""
     try:
-        instant = parse_instant(text, "POINT", now)
+        instant = parse_instant(text, "--recovery-point", now)
     except DrctlError:
         return text
     return instant.isoformat() if instant else text
