@@ -32,7 +32,13 @@ RestoreInPlace: TypeAlias = Annotated[
 ]
 NotInDrills: TypeAlias = Annotated[
     list[str],
-    typer.Option("--restore-in-place", metavar="NAME=POINT", hidden=True, show_default=False),
+    typer.Option(
+        "--restore-in-place",
+        metavar="NAME=POINT",
+        help="Refused: a drill works on copies and deletes nothing.",
+        hidden=True,
+        show_default=False,
+    ),
 ]
 """The same where it is known only to be refused with a clear word: a drill deletes nothing."""
 DeleteNewer: TypeAlias = Annotated[
