@@ -17,6 +17,7 @@ from drctl.core.provider import Registry
 from drctl.core.run import Run, StepRun
 from drctl.engine.chain import scan
 from drctl.engine.drill import bubble_of
+from drctl.engine.folders import made_folders, removals
 from drctl.engine.home import RunDirectory
 from drctl.engine.inside import already_there, looks_into, touched_by_kind
 from drctl.engine.step import Expansion, Step
@@ -72,11 +73,15 @@ def rebuild(context: Context, parent: RunDirectory, mode: Undoer, run_id: str) -
     if mode == "rollback":
         _refuse_final(run.started, undoing.kept)
     proofs: tuple[Step, ...] = ()
+    ends = frozenset(step.id for step in undoing.steps)
     if mode == "cleanup":
         bubble = bubble_of(inventory, run.started.target.name, run.started.run)
         kinds = {name: kind for name, (kind, _) in inventory.endpoints.items()}
+        made = made_folders(run, records, bubble.folder)
+        emptied = tuple(removals(context.registry, kinds, made, bubble.site, ends))
+        undoing = replace(undoing, steps=(*undoing.steps, *emptied))
+        ends |= {step.id for step in emptied}
         proofs = tuple(_proofs(context.registry, run, records, bubble, kinds))
-    ends = frozenset(step.id for step in undoing.steps)
     expansion = Expansion(
         mode=mode,
         source=run.started.source.name,
@@ -156,7 +161,9 @@ def _proofs(
         if step.planned is not None and step.change is not None and step.planned.endpoint is not None
     }
     used = {name: kind for name, kind in kinds.items() if name in endpoints}
-    for step in looks_into(registry, bubble, used, touched_by_kind(run), already_there(records)):
+    made = made_folders(run, records, bubble.folder).values()
+    named = {**touched_by_kind(run), "folders": sorted({path for parts in made for path in parts})}
+    for step in looks_into(registry, bubble, used, named, already_there(records)):
         yield replace(step, id=f"empty[{step.item}]", phase=PROOF, on_error="stop")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from drctl.app.context import Context
-from drctl.app.points import CHOSEN, read_choices, with_points
+from drctl.app.points import OWN, with_points
 from drctl.core.binding import ProviderBinder
 from drctl.core.clients import Clients
 from drctl.core.operation import Binder
@@ -112,9 +112,9 @@ def parse_case(registry: Registry, texts: tuple[str, str], files: Files, given: 
 def _case(
     registry: Registry, runbook: Runbook, inventory: Inventory, secrets: SecretStore, given: Given
 ) -> Case:
-    parameters = {name: value for name, value in given.parameters.items() if name != CHOSEN}
+    parameters = {name: value for name, value in given.parameters.items() if name not in OWN}
     expansion = expand(runbook, inventory, given.mode, parameters, registry, run_id=given.run_id)
-    expansion = with_points(expansion, inventory, read_choices(given.parameters))
+    expansion = with_points(expansion, inventory, given.parameters)
     if given.mode == "drill":
         looks = look_before(registry, inventory, expansion, given.run_id)
         expansion = replace(expansion, prechecks=(*expansion.prechecks, *looks))

@@ -12,6 +12,7 @@ from drctl.app.context import Context
 from drctl.app.points import BREAK, CLONE
 from drctl.app.returning import RETURN_MODES, Way, steps_of
 from drctl.core import events as ev
+from drctl.core.deletions import ROLLS_BACK
 from drctl.core.operation import Look
 from drctl.core.problem import DrctlError, ExitCode, Problem
 from drctl.core.run import GOOD, Run
@@ -131,7 +132,7 @@ def _ways(inventory: Inventory, run: Run, started: ev.RunStarted) -> Iterator[Wa
     broken = {
         f"{step.outputs.get('svm')}:{step.outputs.get('volume')}"
         for step in run.steps.values()
-        if step.planned is not None and step.planned.action == BREAK and step.state in GOOD
+        if step.planned is not None and step.planned.action in {BREAK, ROLLS_BACK} and step.state in GOOD
     }
     here, there = started.target.name, started.source.name
     for name, service in inventory.services.items():

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from drctl.app.case import Case
+from drctl.core.deletions import ROLLS_BACK
 from drctl.core.problem import DrctlError, ExitCode, Problem
 from drctl.engine.graph import Graph
 from drctl.engine.step import Step, StepId, Use
@@ -43,6 +44,8 @@ def sealed(case: Case) -> frozenset[StepId]:
 
 
 def _is_sealed(step: Step, steps: dict[StepId, Step], graph: Graph) -> bool:
+    if _uses(step, ROLLS_BACK):
+        return False  # it gives up what came after its snapshot, whatever was transferred last
     if not _uses(step, BREAK):
         return True
     destination = _argument(step, "destination")

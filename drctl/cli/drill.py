@@ -8,6 +8,7 @@ import typer
 
 from drctl.app.context import system_context
 from drctl.app.leftovers import refuse_leftovers
+from drctl.cli.in_place import NotInDrills
 from drctl.cli.options import (
     AnswersFile,
     Home,
@@ -47,6 +48,7 @@ def drill(
     inventory: Inventory,
     parameter: Parameters = [],  # noqa: B006 - Typer copies it
     recovery_point: RecoveryPoints = [],  # noqa: B006 - Typer copies it
+    restore_in_place: NotInDrills = [],  # noqa: B006 - Typer copies it
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Plan only: the same as drctl plan --mode drill.")
     ] = False,
@@ -63,7 +65,7 @@ def drill(
     Shows what each step does instead, and which are not exercised and why. A plan that would touch
     anything outside the bubble is refused. Every drill ends with drctl cleanup.
     """
-    asked = Asked(runbook, inventory, parameter, "drill", recovery_point)
+    asked = Asked(runbook, inventory, parameter, "drill", recovery_point, restore_in_place)
     if dry_run:
         run_plan(asked, home, output=None, as_json=json_)
         return

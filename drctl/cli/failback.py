@@ -23,11 +23,10 @@ from drctl.cli.options import (
 )  # fmt: skip
 from drctl.cli.plan import run_plan
 from drctl.cli.planning import Asked, load
-from drctl.cli.returning import Turned, say_relations, turn_round
-from drctl.cli.running import Display, conclude, say_end
+from drctl.cli.returning import Turned, turn_home
+from drctl.cli.running import Display
 from drctl.cli.starting import Wish, approval_of, carry_out, confirming
 from drctl.cli.verbs import exit_codes
-from drctl.core.problem import ExitCode
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
 
@@ -59,7 +58,7 @@ def failback(
     """Move back: a switchover with the roles swapped, after drctl reprotect; no write is lost.
 
     Ends with a reprotect of its own, a run by itself, so that the original direction stands again.
-    When the move stops, drctl resume goes on with it; drctl reprotect then does the rest.
+    When the move stops, drctl resume goes on with it, and then into its reprotect.
     """
     asked = Asked(runbook, inventory, parameter, "failback")
     if dry_run:
@@ -72,12 +71,4 @@ def failback(
     confirm = None if yes else confirming("Type {target} to move everything back to {title}")
     wish = Wish(confirm, display, answers=answers)
     moved = carry_out(context, case, asked.files, wish, approval_of(context, reason))
-    if moved.exit_code not in {ExitCode.OK, ExitCode.EXCEPTIONS}:
-        conclude(moved, as_json=json_)
-    say_end(moved, as_json=json_)
-    again = Turned(moved.directory.id, yes, reason, display)
-    turned = turn_round(context, again)
-    if turned is not None:
-        if not json_:
-            say_relations(turned)
-        conclude(turned, as_json=json_)
+    turn_home(context, moved, Turned(moved.directory.id, yes, reason, display))

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from drctl.app.context import system_context
+from drctl.cli.in_place import DeleteNewer, OrphanMirrors, RestoreInPlace
 from drctl.cli.options import (
     AnswersFile,
     Home,
@@ -39,6 +40,7 @@ EXAMPLES = """Examples:
   drctl failover site-loss.yaml -i estate.yaml --plan plan.json
   drctl failover site-loss.yaml -i estate.yaml --yes --reason INC-7
   drctl failover site-loss.yaml -i estate.yaml --recovery-point pacs=02:00
+  drctl failover site-loss.yaml -i estate.yaml --restore-in-place pacs=02:00
 
 """
 
@@ -53,6 +55,9 @@ def failover(
     inventory: Inventory,
     parameter: Parameters = [],  # noqa: B006 - Typer copies it
     recovery_point: RecoveryPoints = [],  # noqa: B006 - Typer copies it
+    restore_in_place: RestoreInPlace = [],  # noqa: B006 - Typer copies it
+    delete_newer: DeleteNewer = False,
+    orphan_mirrors: OrphanMirrors = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan only: the same as drctl plan.")] = False,
     plan: Annotated[
         Path | None,
@@ -72,9 +77,11 @@ def failover(
     """Take over on the standby site. The source is presumed dead; what may be lost is said before.
 
     Shows the plan, what cannot be undone and the data that would be lost, and asks for the target
-    site's name before anything is touched.
+    site's name before anything is touched. An older --recovery-point is served from a clone, beside
+    which everything newer stays; --restore-in-place deletes what is newer, after it was named and agreed to.
     """
-    asked = Asked(runbook, inventory, parameter, "failover", recovery_point)
+    points = (recovery_point, restore_in_place)
+    asked = Asked(runbook, inventory, parameter, "failover", *points, orphans=orphan_mirrors)
     if dry_run:
         run_plan(asked, home, output=None, as_json=json_)
         return
@@ -83,6 +90,6 @@ def failover(
     display = Display(json_, plain, not no_color, has_terminal())
     confirm = None if yes else confirming("Type {target} to fail over to {title}")
     case = load(context, asked, quiet=json_)
-    wish = Wish(confirm, display, plan, answers)
+    wish = Wish(confirm, display, plan, answers, delete_newer=delete_newer)
     approval = approval_of(context, reason, (impact_at, detected_at, declared_at))
     launch(context, case, asked.files, wish, approval)

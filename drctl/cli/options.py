@@ -116,26 +116,26 @@ def parse_parameters(given: list[str]) -> dict[str, str]:
     return {key: value for key, _, value in pairs}
 
 
-def parse_points(given: Sequence[str], now: datetime) -> dict[str, str]:
+def parse_points(given: Sequence[str], now: datetime, option: str = "--recovery-point") -> dict[str, str]:
     """Return ``--recovery-point`` texts by name, times as ISO 8601 in UTC; raise ``DrctlError``."""
     points: dict[str, str] = {}
     for text in given:
         name, equals, point = text.partition("=")
         if not (name and equals and point):
             hint = "drctl recovery-points RUNBOOK lists what there is."
-            summary = f"--recovery-point {text}: write it as NAME=SNAPSHOT or NAME=TIME"
+            summary = f"{option} {text}: write it as NAME=SNAPSHOT or NAME=TIME"
             raise DrctlError(Problem(code="recovery-point", summary=summary, hint=hint))
-        points[name] = _point(point, now)
+        points[name] = _point(point, option, now)
     return points
 
 
-def _point(text: str, now: datetime) -> str:
+def _point(text: str, option: str, now: datetime) -> str:
     """Return a time as ISO 8601 in UTC; what is none is a snapshot's name."""
     try:
         instant = _read_instant(text, now)
     except ValueError:
         return text
-    return _refuse_future(instant, f"--recovery-point {text}", now).isoformat()
+    return _refuse_future(instant, f"{option} {text}", now).isoformat()
 
 
 def parse_instant(text: str | None, option: str, now: datetime) -> datetime | None:

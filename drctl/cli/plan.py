@@ -12,7 +12,9 @@ import typer
 from drctl.app.approval import save_plan
 from drctl.app.case import opened, prepare, refuse_blockers
 from drctl.app.context import Context, system_context
-from drctl.cli.options import Home, Inventory, Json, Parameters, Runbook
+from drctl.app.in_place import refuse_orphans
+from drctl.cli.in_place import OrphanMirrors, RestoreInPlace
+from drctl.cli.options import Home, Inventory, Json, Parameters, RecoveryPoints, Runbook
 from drctl.cli.planning import Asked, Mode, announce, load, show, view
 from drctl.cli.say import say
 from drctl.cli.verbs import exit_codes
@@ -30,6 +32,9 @@ def plan(
     runbook: Runbook,
     inventory: Inventory,
     parameter: Parameters = [],  # noqa: B006 - Typer copies it
+    recovery_point: RecoveryPoints = [],  # noqa: B006 - Typer copies it
+    restore_in_place: RestoreInPlace = [],  # noqa: B006 - Typer copies it
+    orphan_mirrors: OrphanMirrors = False,
     mode: Annotated[Mode, typer.Option("--mode", help="The mode to plan.")] = "failover",
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Save the plan, for failover --plan.")
@@ -38,7 +43,9 @@ def plan(
     json_: Json = False,
 ) -> None:
     """Read everything and show step by step what would change; nothing is touched."""
-    run_plan(Asked(runbook, inventory, parameter, mode), home, output=output, as_json=json_)
+    points = (recovery_point, restore_in_place)
+    asked = Asked(runbook, inventory, parameter, mode, *points, orphans=orphan_mirrors)
+    run_plan(asked, home, output=output, as_json=json_)
 
 
 def run_plan(asked: Asked, home: Path | None, *, output: Path | None, as_json: bool) -> None:
@@ -53,6 +60,7 @@ def run_plan(asked: Asked, home: Path | None, *, output: Path | None, as_json: b
         _save(context, made, output)
         say(f"Saved to {output}{_execution(asked, output)}", err=True)
     refuse_blockers(made)
+    refuse_orphans(case, made)
 
 
 def _save(context: Context, made: Plan, output: Path) -> None:
@@ -70,5 +78,7 @@ def _execution(asked: Asked, output: Path) -> str:
     words = ["drctl", "failover", str(asked.runbook)]
     if str(asked.inventory) != os.environ.get("DRCTL_INVENTORY"):
         words += ["-i", str(asked.inventory)]
-    words += [word for parameter in asked.parameters for word in ("-p", parameter)]
+    given = {"-p": asked.parameters, "--recovery-point": asked.points, "--restore-in-place": asked.restores}
+    words += [word for option, texts in given.items() for text in texts for word in (option, text)]
+    words += ["--orphan-mirrors"] if asked.orphans else []
     return f"; execute it with: {shlex.join([*words, '--plan', str(output)])}"

@@ -16,10 +16,10 @@ from drctl.app.case import Case, Files, load_case
 from drctl.app.context import Context
 from drctl.app.history import carried_over, forecast_plan
 from drctl.app.leftovers import leftover_problems
-from drctl.app.points import write_choices
 from drctl.app.start import stated_losses
 from drctl.app.zero_loss import refuse_unsealed
-from drctl.cli.options import parse_parameters, parse_points
+from drctl.cli.in_place import chosen, deletions_document
+from drctl.cli.options import parse_parameters
 from drctl.cli.say import say, say_problem
 from drctl.console.forecast import forecast_document
 from drctl.console.plan import (
@@ -45,6 +45,8 @@ class Asked:
     parameters: Sequence[str]
     mode: Mode
     points: Sequence[str] = ()
+    restores: Sequence[str] = ()
+    orphans: bool = False
 
     @property
     def files(self) -> Files:
@@ -54,7 +56,7 @@ class Asked:
 
 def load(context: Context, asked: Asked, *, quiet: bool) -> Case:
     """Load the case; its warnings go to stderr."""
-    points = write_choices(parse_points(asked.points, context.clock.now()))
+    points = chosen(asked.points, asked.restores, context.clock.now(), orphans=asked.orphans)
     given: dict[str, JsonValue] = {**parse_parameters(list(asked.parameters)), **points}
     case = load_case(context, asked.files, asked.mode, given)
     refuse_unsealed(case)
@@ -85,6 +87,7 @@ def view(context: Context, case: Case, plan: Plan, incident: datetime) -> PlanVi
         forecast=forecast_plan(context, case, plan) if plan.steps else None,
         actions=carried_over(context, case.runbook.body.name),
         today=context.clock.now().date(),
+        now=context.clock.now(),
     )
 
 
@@ -118,6 +121,7 @@ def document(shown: PlanView) -> dict[str, object]:
         "digest": shown.digest,
         "checks": [{"check": name, **finding.model_dump(mode="json")} for name, finding in shown.checks],
         "losses": [loss.model_dump(mode="json") for loss in shown.losses],
+        "deletions": deletions_document(shown.steps),
         "steps": [step.model_dump(mode="json") for step in shown.steps],
         "forecast": forecast_document(shown.forecast) if shown.forecast else None,
         "open_actions": [

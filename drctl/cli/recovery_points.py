@@ -16,6 +16,11 @@ from drctl.cli.verbs import exit_codes
 from drctl.core.operation import Look, Seen
 from drctl.core.problem import ProviderError
 
+HOW = """
+Take one of a service or volume (NAME) for a failover or drill:
+  --recovery-point NAME=POINT     a clone of it serves; nothing is deleted
+  --restore-in-place NAME=POINT   the volume itself goes back (failover only); what is listed above it is deleted"""
+
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
 
 
@@ -33,7 +38,8 @@ def recovery_points(
     """List the snapshots a failover or drill can be served from, per service and volume, newest first.
 
     Take one with --recovery-point NAME=SNAPSHOT or NAME=TIME: after an attack the newest copy is the
-    wrong one.
+    wrong one. It is served from a clone, and nothing is deleted. With failover --restore-in-place
+    the volume itself goes back, and every snapshot listed above the chosen one is deleted for ever.
     """
     context = system_context(home)
     case = load(context, Asked(runbook, inventory, parameter, "failover"), quiet=json_)
@@ -50,6 +56,8 @@ def recovery_points(
             typer.echo(json.dumps({"service": one.service, "volume": one.name, "path": one.path, **values}))
         else:
             _show(case, f"{one.service}, {one.name}", look)
+    if not json_:
+        typer.echo(HOW)
     if not all(isinstance(look, Look) for look in seen):
         raise typer.Exit(8)
 

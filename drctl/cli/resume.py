@@ -10,6 +10,7 @@ import typer
 
 from drctl.app.answers import prepared_answers
 from drctl.app.context import system_context
+from drctl.app.homecoming import is_failback, left_unprotected
 from drctl.app.resume import Resumption, go_on, resuming
 from drctl.cli.options import (
     AnswersFile,
@@ -23,6 +24,7 @@ from drctl.cli.options import (
     has_terminal,
     require_reason,
 )  # fmt: skip
+from drctl.cli.returning import Turned, turn_interrupted
 from drctl.cli.running import Display, audience, conclude
 from drctl.cli.verbs import exit_codes
 from drctl.console.ask import forget_typed
@@ -50,7 +52,10 @@ def resume(
     plain: Plain = False,
     no_color: NoColor = False,
 ) -> None:
-    """Go on with a stopped run: reality is read again before the journal is believed."""
+    """Go on with a stopped run: reality is read again before the journal is believed.
+
+    A failback goes on into the reprotect that it ends with.
+    """
     require_reason(yes=yes or accept_changes, reason=reason)
     display = Display(json_, plain, not no_color, has_terminal())
     continue_run(run, home, display, yes=yes, reason=reason, answers=answers, accept_changes=accept_changes)
@@ -68,6 +73,10 @@ def continue_run(
 ) -> None:
     """Own the run, show what is found, ask where it must be asked, and execute."""
     context = system_context(home)
+    moved = left_unprotected(context, run)
+    if moved is not None:
+        turn_interrupted(context, moved, Turned(moved.directory.id, yes, reason, display))
+        return
     typer.echo(f"Reading reality before going on with {run}…", err=True)
     with resuming(context, run, accept_changes=accept_changes) as resumption:
         if resumption.session.torn:
@@ -78,6 +87,8 @@ def continue_run(
         _agree(resumption, yes=yes)
         with audience(context, display, prepared) as watching:
             ended = go_on(resumption, context.actor, reason, watching)
+    if is_failback(ended.directory):
+        turn_interrupted(context, ended, Turned(ended.directory.id, yes, reason, display))
     conclude(ended, as_json=display.as_json)
 
 

@@ -8,11 +8,13 @@ from datetime import datetime
 import typer
 
 from drctl.app.context import Context
+from drctl.app.homecoming import consent_of
 from drctl.app.precedence import refuse_conflict
 from drctl.app.reprotect import Return, refuse_unacknowledged, reprotect
 from drctl.app.start import Ended
-from drctl.cli.running import Display
+from drctl.cli.running import Display, conclude, say_end
 from drctl.cli.starting import Wish, approval_of, carry_out, confirming, planned
+from drctl.core.problem import ExitCode
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,29 @@ def turn_round(context: Context, asked: Turned) -> Ended | None:
     approval = replace(approval_of(context, asked.reason), impact_at=_incident(found))
     wish = Wish(confirm, asked.display, check=lambda plan: refuse_unacknowledged(plan, found.case))
     return carry_out(context, found.case, found.files, wish, approval)
+
+
+def turn_home(context: Context, moved: Ended, asked: Turned) -> None:
+    """Let a failback end as it must: replicate in the original direction again, and say so for each relation.
+
+    Exits with the reprotect's code; with the move's where that has not come to its end.
+    """
+    as_json = asked.display.as_json
+    if moved.exit_code not in {ExitCode.OK, ExitCode.EXCEPTIONS}:
+        conclude(moved, as_json=as_json)
+    say_end(moved, as_json=as_json)
+    turned = turn_round(context, asked)
+    if turned is not None:
+        if not as_json:
+            say_relations(turned)
+        conclude(turned, as_json=as_json)
+
+
+def turn_interrupted(context: Context, moved: Ended, asked: Turned) -> None:
+    """The same for a failback that was resumed: what was agreed to at its start holds for its end."""
+    given = consent_of(moved.directory)
+    reason = asked.reason or given.reason
+    turn_home(context, moved, replace(asked, yes=asked.yes or given.yes, reason=reason))
 
 
 def say_sides(found: Return) -> None:

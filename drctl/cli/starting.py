@@ -15,8 +15,10 @@ from drctl.app.answers import prepared_answers
 from drctl.app.approval import Approval, load_plan, refuse_stale
 from drctl.app.case import Case, Files, opened, prepare, refuse_blockers
 from drctl.app.context import Context
+from drctl.app.in_place import refuse_orphans
 from drctl.app.precedence import refuse_conflict
 from drctl.app.start import Ended, incident_of, start
+from drctl.cli.in_place import agree
 from drctl.cli.options import INCIDENT, has_terminal, parse_incident
 from drctl.cli.planning import announce, show, view
 from drctl.cli.running import Display, audience, conclude
@@ -43,6 +45,8 @@ class Wish:
     answers: Path | None = None
     check: Callable[[Plan], None] | None = None
     """Refuses a plan for reasons of its own, after it was shown."""
+    delete_newer: bool = False
+    """Whether ``--yes`` agrees to the snapshots that the plan deletes as well."""
 
 
 def approval_of(context: Context, reason: str, instants: Sequence[str | None] = NOT_STATED) -> Approval:
@@ -81,6 +85,7 @@ def carry_out(context: Context, case: Case, files: Files, wish: Wish, approval: 
         if not as_json:
             show(shown, as_json=False)
         refuse_blockers(made)
+        refuse_orphans(case, made)
         if wish.check is not None:
             wish.check(made)
         if saved is not None:
@@ -88,6 +93,8 @@ def carry_out(context: Context, case: Case, files: Files, wish: Wish, approval: 
             approval = replace(approval, how="plan-file")
         if wish.confirm is not None:
             approval = wish.confirm(shown, approval, case.expansion.target)
+        asks = wish.confirm is not None
+        case = agree(case, made, context.clock.now(), asks=asks, delete_newer=wish.delete_newer)
         with audience(context, wish.display, prepared) as watching:
             return start(context, case, files, binder, made, approval, watching)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
+from drctl.console.deletions import deletion_lines
 from drctl.console.forecast import plan_forecast_lines
 from drctl.core import events as ev
+from drctl.core.deletions import deletions
 from drctl.core.duration import format_duration
 from drctl.report.actions import Action, action_line
 from drctl.report.forecast import Forecast
@@ -44,6 +46,7 @@ class PlanView:
     forecast: Forecast | None = None
     actions: tuple[Action, ...] = ()
     today: date | None = None
+    now: datetime | None = None
 
 
 def check_lines(checks: Sequence[tuple[str, ev.FindingData]], *, every: bool = False) -> Iterator[str]:
@@ -101,6 +104,7 @@ def summary_lines(view: PlanView) -> Iterator[str]:
     yield from _left_out(view.steps)
     if view.mode not in _ON_COPIES:
         yield from _price(view)
+    yield from deletion_lines(deletions(view.steps), view.now)
     yield from loss_lines(view.losses)
     if view.forecast is not None:
         yield from (f"  {line}" for line in plan_forecast_lines(view.forecast))

@@ -90,7 +90,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Handle:
-    """A job, transfer or task that is already at it; ``id`` is the target system's own."""
+    """A job, transfer or task that is already at it, or what a step made on its way; ``id`` is the target's own."""
 
     kind: str
     id: str
@@ -109,7 +109,7 @@ class Control(Protocol):
         ...
 
     def handle(self, handle: Handle) -> None:
-        """Journal the id of a long job as soon as it is known, before waiting for it."""
+        """Journal the id of a long job as soon as it is known, before waiting for it; so of what is made."""
         ...
 
     def override(self, what: str, why: str) -> None:

@@ -117,3 +117,9 @@ class Bubble:
 
 def _ending(name: str, ending: str) -> str:
     return name if name.endswith(ending) else name + ending
+
+
+def folder_parts(path: str) -> tuple[str, ...]:
+    """Return a folder's path and those it lies in, from the top: ``A`` and ``A/B`` of ``A/B``."""
+    names = path.split("/")
+    return tuple("/".join(names[: depth + 1]) for depth in range(len(names)))

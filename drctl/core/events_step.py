@@ -62,7 +62,7 @@ class StepStarted(EventData):
 
 
 class StepHandle(EventData):
-    """The target's own id of a long job."""
+    """The target's own id of a long job, or of what a step made on its way (a folder)."""
 
     type: ClassVar[str] = "StepHandle"
     step: StepRef

@@ -155,9 +155,14 @@ def delete_snapshot(world: World, cluster: Cluster, volume: Volume, snapshot: Sn
 def _check_free(world: World, volume: Volume, snapshot: Snapshot) -> None:
     if snapshot.owners:
         raise Refusal(409, 1638543, f'Snapshot "{snapshot.name}" is busy: it has an owner.')
-    locked = snapshot.locked_until is not None and snapshot.locked_until > world.now()
-    if locked or world.faults.take("snapshot-locked", path_of(volume)):
+    if is_locked(world, volume, snapshot):
         raise Refusal(409, 1638555, f'Snapshot "{snapshot.name}" is locked and has not expired.')
+
+
+def is_locked(world: World, volume: Volume, snapshot: Snapshot) -> bool:
+    """Whether a snapshot must not be deleted yet, by its own lock or by the fault ``snapshot-locked``."""
+    locked = snapshot.locked_until is not None and snapshot.locked_until > world.now()
+    return locked or world.faults.take("snapshot-locked", path_of(volume)) is not None
 
 
 def restore_snapshot(world: World, cluster: Cluster, volume: Volume, snapshot: Snapshot) -> Job:

@@ -8,6 +8,7 @@ netapp.ontap issue 348, unless ``force`` overrides the check.
 from __future__ import annotations
 
 from drctl.lab import snapshots, transfers
+from drctl.lab.clones import is_locked
 from drctl.lab.model import Cluster, Job, Mirror, Snapshot, Transfer, Volume
 from drctl.lab.relations import create, delete, peer_time, reverse
 from drctl.lab.storage import (
@@ -154,7 +155,7 @@ def _break(world: World, cluster: Cluster, mirror: Mirror, force: bool, restore_
         if target is None:
             raise _no_break("The destination volume does not exist")
         if restore_to is not None:
-            _roll_back(target, restore_to)
+            _roll_back(world, cluster, mirror, target, restore_to)
         mirror.state, mirror.quiescing = "broken_off", False
         target.type = "rw"
 
@@ -179,11 +180,21 @@ def _check_break(world: World, cluster: Cluster, mirror: Mirror, *, force: bool)
         raise _no_break(f"The relationship is unhealthy: {told}")
 
 
-def _roll_back(target: Volume, name: str) -> None:
+def _roll_back(world: World, cluster: Cluster, mirror: Mirror, target: Volume, name: str) -> None:
+    """Back to a snapshot as part of a break: newer ones go, unless one of them must stay; force changes nothing."""
     snapshot = find_snapshot(target, name)
     if snapshot is None:
         raise _no_break(f'Snapshot "{name}" does not exist')
-    target.snapshots[:] = [s for s in target.snapshots if s.created <= snapshot.created]
+    newer = target.snapshots[target.snapshots.index(snapshot) + 1 :]
+    bases = {m.exported for m in destinations_of(world, cluster) if m.source == mirror.destination}
+    for each in newer:
+        if each.name in bases:
+            raise _no_break(f'Newer snapshot "{each.name}" is in use as a SnapMirror reference (1638480)')
+        if each.owners - {"snapmirror"}:
+            raise _no_break(f'Newer snapshot "{each.name}" is busy: it has an owner (1638543)')
+        if is_locked(world, target, each):
+            raise _no_break(f'Newer snapshot "{each.name}" is locked and has not expired (9437886)')
+    target.snapshots[:] = [each for each in target.snapshots if each not in newer]
     snapshots.show(target, snapshot)
 
 

@@ -23,6 +23,10 @@ FAILOVER = [
         {"svm": "svm_dr", "volume": "ris_vm_dr", "policy": "esx", "clients": HOSTS},
     ),
 ]
+ROLLED_BACK = (
+    "ontap.snapmirror.break_to_snapshot",
+    {"destination": "svm_dr:ris_vm_dr", "snapshot": "old", "may_delete": ["new"]},
+)
 LEFT_ALONE = [
     ("ontap.snapmirror.quiesce", {"destination": "svm_dr:ris_vm_dr"}),
     ("ontap.snapmirror.update", {"destination": "svm_dr:ris_vm_dr"}),
@@ -43,7 +47,7 @@ LEFT_ALONE = [
 
 
 def test_every_action_is_decided():
-    decided = {uses for uses, _ in FAILOVER + LEFT_ALONE} | {"ontap.volume.clone"}
+    decided = {uses for uses, _ in [*FAILOVER, ROLLED_BACK, *LEFT_ALONE]} | {"ontap.volume.clone"}
     assert decided == set(Registry().provider("ontap").actions)
 
 
@@ -55,6 +59,14 @@ def test_what_is_not_the_drills_own_is_left_alone_with_a_reason(uses, arguments)
     verdict = found.model_validate(arguments).in_drill(BUBBLE)
     assert isinstance(verdict, NotExercised)
     assert verdict.reason
+
+
+def test_what_a_failover_rolls_back_a_drill_clones_and_deletes_nothing():
+    uses, arguments = ROLLED_BACK
+    recipe = Registry().find(uses).model_validate(arguments).in_drill(BUBBLE)
+    assert recipe.uses == "ontap.volume.clone"
+    assert (recipe.arguments["parent"], recipe.arguments["snapshot"]) == ("ris_vm_dr", "old")
+    assert Registry().find(uses).output_names <= Registry().find(recipe.uses).output_names
 
 
 def substitutes(stand):

@@ -1,11 +1,14 @@
 """drctl with a journal that kills the process.
 
-``child.py WHEN N`` and then ``failover|drill RUNBOOK ANSWERS``, ``cleanup`` or ``resume [ANSWERS]``.
+``child.py WHEN N`` and then ``failover|drill RUNBOOK ANSWERS [NAME=POINT]`` (rolled back in place, agreed),
+``cleanup`` or ``resume [ANSWERS]``.
 
 WHEN is ``before`` (nothing of write N reaches the disk), ``torn`` (half of it does), ``after`` (all of
-it does, and nothing else happens) or ``never``. Prints how many writes there were.
+it does, and nothing else happens), ``end-of`` (N is a step: nothing of the write that ends it reaches the
+disk) or ``never``. Prints how many writes there were.
 """
 
+import json
 import os
 import signal
 import sys
@@ -17,6 +20,8 @@ from drctl.app.answers import prepared_answers
 from drctl.app.approval import Approval
 from drctl.app.case import Case, Files, load_case, opened, prepare, refuse_blockers
 from drctl.app.context import Context, system_context
+from drctl.app.in_place import agreed_to, planned_deletions
+from drctl.app.points import ROLLED_BACK
 from drctl.app.reprotect import reprotect
 from drctl.app.resume import go_on, resuming
 from drctl.app.session import Audience
@@ -26,7 +31,13 @@ from drctl.engine.journal import JournalFile
 from drctl.engine.people import People
 from drctl.engine.step import Mode
 
-WHEN, AT = sys.argv[1], int(sys.argv[2])
+WHEN, AT = sys.argv[1], sys.argv[2]
+
+
+def ends(line: bytes, step: str) -> bool:
+    """Say whether a line of the journal is the end of a step."""
+    event = json.loads(line)
+    return bool(event["type"] == "StepFinished" and event["data"]["step"] == step)
 
 
 class DyingFile(JournalFile):
@@ -36,8 +47,9 @@ class DyingFile(JournalFile):
 
     def _persist(self, content: bytes) -> None:
         DyingFile.writes += 1
-        last = DyingFile.writes == AT
-        if last and WHEN == "before":
+        ending = WHEN == "end-of" and any(ends(line, AT) for line in content.splitlines())
+        last = ending or str(DyingFile.writes) == AT
+        if last and WHEN in {"before", "end-of"}:
             os.kill(os.getpid(), signal.SIGKILL)
         if last and WHEN == "torn":
             os.write(self._fd, content[: len(content) // 2])
@@ -53,12 +65,13 @@ def watching(context: Context, answers: str | None, case: Case) -> Audience:
     return Audience(People(False, context.actor, prepared_answers(path, case.expansion)), Stop())
 
 
-def begin(context: Context, mode: Mode, runbook: str, answers: str) -> int:
+def begin(context: Context, mode: Mode, runbook: str, answers: str, rolled_back: str = "") -> int:
     files = Files(Path(runbook), Path(os.environ["DRCTL_INVENTORY"]))
-    case = load_case(context, files, mode, {})
+    case = load_case(context, files, mode, {ROLLED_BACK: rolled_back})
     with opened(case, context) as binder:
         plan = prepare(case, binder)
         refuse_blockers(plan)
+        case = agreed_to(case, planned_deletions(plan))
         approval = Approval("yes", context.actor, "crash test")
         ended = start(context, case, files, binder, plan, approval, watching(context, answers, case))
     return int(ended.exit_code)

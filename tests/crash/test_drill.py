@@ -32,9 +32,17 @@ def writes(output: str) -> int:
     return int(found[1])
 
 
+def fresh(estate: Estate) -> None:
+    """Reset the estate, and let the bubble's folder be one that the drill has to make."""
+    estate.fresh()
+    world = estate.lab.world
+    with world.lock:
+        world.estate.vcenters["vc-lyon"].folders.remove("DRILL")
+
+
 @pytest.fixture(scope="module")
 def model(crash_estate: Estate) -> Model:
-    crash_estate.fresh()
+    fresh(crash_estate)
     before = crash_estate.world()
     status, drilled = finish(crash_estate.drill(SMALL, ANSWERS))
     assert status == ExitCode.OK, drilled
@@ -49,7 +57,7 @@ def model(crash_estate: Estate) -> Model:
 def test_a_drill_killed_anywhere_is_cleaned_up(crash_estate: Estate, model: Model, when: str) -> None:
     wrong: list[str] = []
     for at in range(2, model.drill + 1, STRIDE[when]):
-        crash_estate.fresh()
+        fresh(crash_estate)
         status, output = finish(crash_estate.drill(SMALL, ANSWERS, when, at))
         assert status in {-signal.SIGKILL, ExitCode.OK}, output
         status, output = finish(crash_estate.clean_up())
@@ -64,7 +72,7 @@ def test_a_drill_killed_anywhere_is_cleaned_up(crash_estate: Estate, model: Mode
 def test_a_cleanup_killed_anywhere_goes_on(crash_estate: Estate, model: Model, when: str) -> None:
     wrong: list[str] = []
     for at in range(1, model.cleanup + 1, STRIDE[when]):
-        crash_estate.fresh()
+        fresh(crash_estate)
         assert finish(crash_estate.drill(SMALL, ANSWERS))[0] == ExitCode.OK
         status, output = finish(crash_estate.clean_up(when, at))
         assert status in {-signal.SIGKILL, ExitCode.OK}, output

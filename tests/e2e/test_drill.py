@@ -31,6 +31,8 @@ def world(user: User) -> Any:
 
 def test_a_drill_and_its_cleanup_leave_the_estate_as_it_was(user: Callable[..., User]) -> None:
     someone = user()
+    with someone.lab.world.lock:
+        someone.lab.world.estate.vcenters["vc-lyon"].folders.remove("DRILL")
     before = world(someone)
     ran = drill(someone)
     assert ran.status == 0, ran
@@ -48,6 +50,7 @@ def test_a_drill_and_its_cleanup_leave_the_estate_as_it_was(user: Callable[..., 
     assert touched == set(), "production is left alone"
     during = world(someone)
     assert during != before
+    assert "DRILL" in during["vcenters"]["vc-lyon"]["folders"]
     assert {m: s["state"] for m, s in during["clusters"]["ontap-lyon"]["mirrors"].items()} == {
         m: s["state"] for m, s in before["clusters"]["ontap-lyon"]["mirrors"].items()
     }

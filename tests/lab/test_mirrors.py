@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from estate import mirrors, storage
 
@@ -117,6 +119,43 @@ def test_break_to_an_older_snapshot_deletes_newer_ones(scene):
     older = volume.snapshots[2].name
     scene.ok(scene.state("ris_vm", "broken_off", restore_to=older))
     assert [s.name for s in volume.snapshots][-1] == older
+
+
+@pytest.mark.parametrize("why", ["locked", "busy", "fault", "base of another mirror", "absent"])
+def test_a_break_does_not_go_back_past_what_must_stay(scene, why):
+    volume = scene.volume("svm_dr:ris_vm_dr")
+    kept, older = volume.snapshots[-1], volume.snapshots[2].name
+    match why:
+        case "locked":
+            kept.locked_until = scene.world.now() + timedelta(days=1)
+        case "busy":
+            kept.owners.add("clone 1")
+        case "fault":
+            scene.world.faults.add("snapshot-locked:svm_dr:ris_vm_dr")
+        case "absent":
+            older = "no-such-snapshot"
+        case _:
+            rennes = scene.world.estate.clusters["ontap-rennes"]
+            fed = next(m for m in rennes.mirrors.values() if m.destination == "svm_vault:ris_vm_vault")
+            fed.source_cluster, fed.source, fed.exported = "ontap-lyon", "svm_dr:ris_vm_dr", kept.name
+    names = [s.name for s in volume.snapshots]
+    words = "does not exist" if why == "absent" else kept.name if why != "fault" else "is locked"
+    for force in (False, True):
+        scene.fails(scene.state("ris_vm", "broken_off", restore_to=older, force=force), 13303808, words)
+    assert [s.name for s in volume.snapshots] == names
+    assert (scene.mirror().state, volume.type) == ("snapmirrored", "dp")
+
+
+def test_releasing_a_mirror_leaves_what_its_source_shows_itself(scene):
+    volume = scene.volume("svm_dr:ris_vm_dr")
+    shown = volume.snapshots[-1]
+    rennes = scene.world.estate.clusters["ontap-rennes"]
+    fed = next(m for m in rennes.mirrors.values() if m.destination == "svm_vault:ris_vm_vault")
+    fed.source_cluster, fed.source, fed.exported = "ontap-lyon", "svm_dr:ris_vm_dr", shown.name
+    scene.ok(mirrors.delete(scene.world, scene.lyon, fed, source_only=True))
+    assert fed.released
+    assert shown in volume.snapshots
+    assert shown.owners == {"snapmirror"}
 
 
 @pytest.mark.parametrize(("state", "code"), [("nonsense", 13303817), ("in_sync", 13303817)])

@@ -6,7 +6,8 @@ registration, reconfiguration, power, tasks awaited by one watcher, an ended ses
 It cannot judge, because vcsim does it wrongly or not at all: NFS mounts (``remotePath`` is ignored and
 hosts have no mounts of their own), what a .vmx says (only its existence counts; cards are lost on
 registration), stale or inaccessible entries, questions, guest tools and guest operations, refused stale
-change versions, renaming a datastore, tasks that stay queued (each ends before its call returns).
+change versions, renaming a datastore, removing a folder (``UnregisterAndDestroy_Task``), tasks that stay
+queued (each ends before its call returns).
 The lab's vCenter covers those.
 """
 
@@ -26,12 +27,14 @@ from typing import Any
 import pytest
 from vcenter import Identity, Patient, make_endpoint, make_identity
 
+from drctl.core.action import Missing
 from drctl.core.probe import Level
 from drctl.core.problem import ProviderError, ReadOnlyError
 from drctl.core.provider import Access
 from drctl.providers.vsphere import PROVIDER
 from drctl.providers.vsphere.client import Vsphere
 from drctl.providers.vsphere.datastore import MountNfs
+from drctl.providers.vsphere.folders import RemoveFolder
 from drctl.providers.vsphere.network import ConnectNetworks
 from drctl.providers.vsphere.power import PowerOff, PowerOn, Shutdown
 from drctl.providers.vsphere.probes import (
@@ -252,13 +255,35 @@ def test_power_off_unregister_register_power_on(start):
         carry_out(Unregister(vm=name), client)
         control = Patient()
         carry_out(registration(name), client, control)
-        assert [handle.kind for handle in control.handles] == ["task", "task"]
+        assert [handle.kind for handle in control.handles] == ["folder", "folder", "task", "task"]
+        assert [handle.summary for handle in control.handles[:2]] == ["DR", "DR/RIS"]
         assert Unregister(vm=name).read(client).folder == "DR/RIS"
         state = registration(name).read(client)
         assert state.vm is not None
         assert state.vm.annotation == "drctl:run:step"
         assert registration(name).outputs(state) == {"vm": name, "moref": state.vm.moref}
         carry_out(PowerOn(vm=name, wait_for="none"), client)
+
+
+def test_a_folder_is_there_to_remove_only_once_it_is_empty(start):
+    name = vm(1)
+    with start().connect() as client:
+        carry_out(PowerOff(vm=name), client)
+        carry_out(Unregister(vm=name), client)
+        control = Patient()
+        carry_out(registration(name), client, control)
+        made = {handle.summary: handle.id for handle in control.handles if handle.kind == "folder"}
+        removal = RemoveFolder(folder="DR/RIS", moref=made["DR/RIS"])
+        with pytest.raises(Missing, match=f"still holds the vm {name}"):
+            removal.diff(removal.read(client))
+        carry_out(Unregister(vm=name), client)
+        change = removal.diff(removal.read(client))
+        assert change is not None
+        assert change.fields[0].before == made["DR/RIS"]
+        above = RemoveFolder(folder="DR")
+        holding = above.read(client)
+        with pytest.raises(Missing, match="still holds the folder RIS"):
+            above.diff(holding)
 
 
 def test_card_moves_to_a_standard_and_to_a_distributed_network(start):

@@ -62,9 +62,11 @@ class Estate:
             "DRCTL_HOME": str(self.home / str(self.count)),
         }
 
-    def fail_over(self, runbook: Path, answers: Path, when: str = "never", at: int = 0) -> Child:
+    def fail_over(
+        self, runbook: Path, answers: Path, when: str = "never", at: int | str = 0, *rolled_back: str
+    ) -> Child:
         """Start a failover in a child that dies at its ``at``-th write to the journal."""
-        return self._start([when, str(at), "failover", str(runbook), str(answers)])
+        return self._start([when, str(at), "failover", str(runbook), str(answers), *rolled_back])
 
     def drill(self, runbook: Path, answers: Path, when: str = "never", at: int = 0) -> Child:
         """Start a drill in a child that dies at its ``at``-th write to the journal."""

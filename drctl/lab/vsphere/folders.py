@@ -82,6 +82,26 @@ def _cluster(scope: Scope, pool: Ref | None, host: Ref | None) -> str:
     return cluster
 
 
+def _dissolve(scope: Scope, call: Call) -> Value:
+    """Unregister what is in a folder, then take the folder away; a machine that is on stops it."""
+    center = scope.center
+    with center.world.lock:
+        path = _vm_folder(scope, call.this)
+        center.record(call.method, path)
+        if path == tree.ROOT_PATH:
+            raise Fault("InvalidArgument", "A specified parameter was not correct.", invalidProperty="this")
+
+        def work() -> None:
+            known = center.vcenter
+            inside = {each for each in tree.folder_paths(known) if f"{each}/".startswith(f"{path}/")}
+            for vm in [vm for vm in known.vms.values() if vm.folder in inside]:
+                machines.unregister(center.world, known, vm)
+            known.folders -= inside
+
+        task = start_task(center.world, center.vcenter, "UnregisterAndDestroy", call.this.id, work)
+        return task_ref(task)
+
+
 # --- power on many --------------------------------------------------------------------------------
 
 
@@ -146,6 +166,7 @@ def _advice(vm: Vm, number: int) -> Obj:
 METHODS: Final[Methods] = {
     ("Folder", "CreateFolder"): _create,
     ("Folder", "RegisterVM_Task"): _register,
+    ("Folder", "UnregisterAndDestroy_Task"): _dissolve,
     ("Datacenter", "PowerOnMultiVM_Task"): _power_on_many,
 }
 """What folders and the datacenter do."""

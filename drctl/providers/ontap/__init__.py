@@ -11,6 +11,7 @@ from drctl.providers.ontap import (
     copies,
     directions,
     exports,
+    in_place,
     network,
     probes,
     probes_copies,
@@ -29,6 +30,7 @@ from drctl.providers.ontap.model import OntapEndpoint
 _ACTIONS: tuple[type[AnyAction], ...] = (
     snapmirror.Quiesce,
     snapmirror.Break,
+    in_place.BreakToSnapshot,
     updates.Update,
     directions.Reverse,
     directions.Repoint,

@@ -14,9 +14,9 @@ from drctl.core.duration import format_duration
 from drctl.core.probe import Finding, Level, Observation, Probe
 from drctl.providers.ontap.client import Client
 from drctl.providers.ontap.copies import OWNED, Copy
+from drctl.providers.ontap.in_place import Held, is_locked, read_held
 from drctl.providers.ontap.mirrors import read_mirror
 from drctl.providers.ontap.model import ExportPolicy, Volume, split_path
-from drctl.providers.ontap.points import Point, read_points
 from drctl.providers.ontap.probes import impossible
 from drctl.providers.ontap.relation import size
 from drctl.providers.ontap.snapmirror import Destination
@@ -26,7 +26,8 @@ class RecoveryPoints(Probe[Client]):
     """Which snapshots a volume holds, newest first: what a failover or drill can be served from.
 
     ``exported`` marks the one a break would give; ages in seconds, by the array's clock; ``bytes`` is
-    what the snapshot alone holds.
+    what the snapshot alone holds. ``locked_until`` is None for one that may be deleted: a volume cannot be
+    rolled back in place past one that may not.
     """
 
     name: ClassVar[str] = "ontap.recovery_points"
@@ -50,7 +51,7 @@ class RecoveryPoints(Probe[Client]):
             return Observation({"exists": False, "points": []})
         mirror = read_mirror(client, self.destination)
         exported = mirror.exported if mirror and volume.type == "dp" else None
-        points = read_points(client, [volume.uuid]).get(volume.uuid, [])
+        points = read_held(client, volume.uuid)
         now = client.clock.now().timestamp() + (client.skew() or 0.0)
         shown: list[JsonValue] = [_shown(point, exported, now) for point in reversed(points)]
         return Observation({"exists": True, "points": shown})
@@ -66,6 +67,7 @@ class RecoveryPoints(Probe[Client]):
         ages = [float(str(point["age_seconds"])) for point in listed]
         details = tuple(
             f"{point['name']}: {point['created']}, {format_duration(age)} old, {size(float(str(point['bytes'])))}"
+            + (f", locked until {point['locked_until']}" if point.get("locked_until") else "")
             for point, age in zip(listed, ages, strict=True)
         )
         summary = (
@@ -74,7 +76,7 @@ class RecoveryPoints(Probe[Client]):
         return Finding(Level.OK, summary, details)
 
 
-def _shown(point: Point, exported: str | None, now: float) -> dict[str, JsonValue]:
+def _shown(point: Held, exported: str | None, now: float) -> dict[str, JsonValue]:
     return {
         "name": point.name,
         "created": point.created.isoformat(),
@@ -82,6 +84,7 @@ def _shown(point: Point, exported: str | None, now: float) -> dict[str, JsonValu
         "bytes": point.size,
         "label": point.label,
         "exported": point.name == exported,
+        "locked_until": point.locked.isoformat() if is_locked(point, now) and point.locked else None,
     }
 
 

@@ -31,13 +31,17 @@ LONGEST_PAUSE = 2.0
 
 @dataclass(frozen=True)
 class Promotion:
-    """One destination on its way to be writable; ``quiesce_timeout`` in seconds."""
+    """One destination on its way to be writable; ``quiesce_timeout`` in seconds.
+
+    ``restore_to`` is the snapshot the break goes back to; None leaves what the volume shows.
+    """
 
     client: Client
     control: Control
     destination: str
     quiesce_timeout: float = 60.0
     override: bool = True
+    restore_to: str | None = None
 
     def run(self) -> None:
         """Quiesce (bounded), abort what cannot end, break.
@@ -49,7 +53,7 @@ class Promotion:
         if mirror.state == "broken_off":
             return
         if mirror.state != "paused" or mirror.transferring:
-            self._quiet(mirror)
+            self.quiet(mirror)
         self._break()
 
     # --- quiet --------------------------------------------------------------------------------
@@ -70,7 +74,7 @@ class Promotion:
                 self.client.follow(job, doing, self.control, self.quiesce_timeout)
         return self._wait(lambda m: m.state == "paused", ends - self.client.clock.monotonic())
 
-    def _quiet(self, mirror: Mirror) -> None:
+    def quiet(self, mirror: Mirror) -> None:
         """Do what can be done to stop transfers; a break is tried whatever comes of it."""
         if self.try_quiesce():
             return
@@ -118,7 +122,7 @@ class Promotion:
                 return
             try:
                 self.control.progress(f"breaking {self.destination}" + (" with force" if forced else ""))
-                self.client.change(_to_state(mirror, "broken_off", self._doing, forced=forced), self.control)
+                self.client.change(self._request(mirror, forced=forced), self.control)
             except ProviderError as error:
                 if error.unreachable or error.effect_unknown or attempt == ATTEMPTS:
                     raise
@@ -126,9 +130,11 @@ class Promotion:
             else:
                 return
 
-    @property
-    def _doing(self) -> str:
-        return f"break {self.destination}"
+    def _request(self, mirror: Mirror, *, forced: bool) -> Request:
+        back = f" back to {self.restore_to}" if self.restore_to else ""
+        asked = _to_state(mirror, "broken_off", f"break {self.destination}{back}", forced=forced)
+        more = {"restore_to_snapshot": self.restore_to} if self.restore_to else {}
+        return replace(asked, body={**asked.body, **more})
 
     def _after_refusal(self, error: ProviderError, *, forced: bool) -> bool:
         """Clear the way for the next attempt; return whether it is forced. Raise when there is none."""
@@ -141,7 +147,9 @@ class Promotion:
         if error.transient or problems.code_of(error) == problems.ENTRY_MISSING:
             self.control.sleep(min(LONGEST_PAUSE, self.control.remaining()))
             return forced
-        if forced or not self.override or not _overridable(error, self._mirror()):
+        reason = error.problem.summary.partition(": ")[2].lower()
+        about_snapshots = self.restore_to is not None and "snapshot" in reason
+        if forced or not self.override or about_snapshots or not _overridable(error, self._mirror()):
             raise error
         self.control.override(
             f"break {self.destination} with force=true", f"ONTAP refused without it: {error.problem.summary}"

@@ -10,6 +10,7 @@ from drctl.core.provider import Access, AnyAction, AnyProbe, Endpoint
 from drctl.providers.vsphere.client import Vsphere
 from drctl.providers.vsphere.datastore import MountNfs
 from drctl.providers.vsphere.endpoint import VsphereEndpoint
+from drctl.providers.vsphere.folders import RemoveFolder
 from drctl.providers.vsphere.guest import SetIp
 from drctl.providers.vsphere.network import ConnectNetworks
 from drctl.providers.vsphere.power import PowerOff, PowerOn, Shutdown
@@ -30,6 +31,7 @@ ACTIONS: tuple[type[AnyAction], ...] = (
     Unmount,
     Register,
     Unregister,
+    RemoveFolder,
     ConnectNetworks,
     SetIp,
     PowerOn,

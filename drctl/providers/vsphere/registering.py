@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from drctl.core.action import Control
+from drctl.core.action import Control, Handle
 from drctl.core.problem import ProviderError
 from drctl.providers.vsphere import reads
 from drctl.providers.vsphere.client import Row, Vsphere
@@ -38,7 +38,7 @@ def register(client: Vsphere, wish: Wish, folder: str, control: Control) -> str:
     cluster, pool = place
     hosts = reads.read_hosts(client) if wish.host else {}
     host = next((key for key, one in hosts.items() if one.name == wish.host), None)
-    target = ensure_folder(client, cluster, folder)
+    target = ensure_folder(client, cluster, folder, control)
     template = wish.vmx.endswith(".vmtx")
 
     def issue(wire: Wire) -> Any:
@@ -53,11 +53,16 @@ def register(client: Vsphere, wish: Wish, folder: str, control: Control) -> str:
     return reads.identity(client.run(f"registering {wish.vm} from {wish.path}", issue, control))
 
 
-def ensure_folder(client: Vsphere, cluster: reads.ClusterSeen, path: str) -> str:
-    """Return the id of a VM folder of the cluster's datacenter, made part by part where missing."""
-    here = _vm_folder(client, cluster)
+def ensure_folder(client: Vsphere, cluster: reads.ClusterSeen, path: str, control: Control) -> str:
+    """Return the id of a VM folder of the cluster's datacenter, made part by part where missing.
+
+    What is made is journaled: a cleanup takes it away again.
+    """
+    here, above = _vm_folder(client, cluster), ""
     for part in filter(None, path.split("/")):
-        here = _child_folder(client, here, part) or _make_folder(client, here, part)
+        above = f"{above}/{part}".strip("/")
+        found = _child_folder(client, here, part)
+        here = found or _make_folder(client, here, above, control)
     return here
 
 
@@ -85,11 +90,13 @@ def _child_folder(client: Vsphere, parent: str, name: str) -> str:
     return reads.identity(child)
 
 
-def _make_folder(client: Vsphere, parent: str, name: str) -> str:
+def _make_folder(client: Vsphere, parent: str, path: str, control: Control) -> str:
+    name = path.rpartition("/")[2]
     try:
         made = client.change(
             f"making folder {name}", lambda wire: wire.ref("Folder", parent).CreateFolder(name)
         )
+        control.handle(Handle("folder", reads.identity(made), path))
         return reads.identity(made)
     except ProviderError as error:
         found = _child_folder(client, parent, name)  # another step may have made it in the meantime

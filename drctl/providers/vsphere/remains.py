@@ -12,24 +12,29 @@ from drctl.core.bubble import Bubble
 from drctl.core.probe import Finding, Level, Observation, Probe
 from drctl.providers.vsphere import entries, placing, reads
 from drctl.providers.vsphere.client import Row, Vsphere
+from drctl.providers.vsphere.folders import existing
 
 
 class BubbleEmpty(Probe[Vsphere]):
-    """Whether nothing of a drill is left: no VM, no datastore, no registration of files that are gone.
+    """Whether nothing of a drill is left: no VM, datastore or folder, no registration of files that are gone.
 
     A VM counts that bears the suffix, lies in the drills' folder or on a datastore that counts; a
     datastore that bears the suffix, is named in ``datastores`` or mounts an export below
-    ``junction_prefix``. ``known`` are names that were there before and are nobody's leftovers.
+    ``junction_prefix``; a folder that is among ``folders``, which the drill made. ``known`` are names that
+    were there before and are nobody's leftovers.
     """
 
     name: ClassVar[str] = "vsphere.bubble.empty"
-    output_names: ClassVar[frozenset[str]] = frozenset({"vms", "datastores"})
+    output_names: ClassVar[frozenset[str]] = frozenset({"vms", "datastores", "folders"})
 
     suffix: Annotated[str, Limits(min_length=1)] = Limits(
         description="How names of what drills make end, e.g. `-drill`."
     )
     folder: Annotated[str, Limits(min_length=1)] = Limits(description="The VM folder of the drills.")
     datastores: tuple[str, ...] = Limits((), description="Datastores that count whatever their ending.")
+    folders: tuple[str, ...] = Limits(
+        (), description="Folders that a drill made: they count while they stand."
+    )
     junction_prefix: str | None = Limits(
         None, min_length=2, description="Datastores below this path count too, e.g. `/drill_`."
     )
@@ -50,6 +55,9 @@ class BubbleEmpty(Probe[Vsphere]):
                     {"name": one.name, "id": one.moref, "export": one.export, "hosts": len(one.mounts)}
                     for one in sorted(stores, key=lambda one: one.name)
                 ],
+                "folders": [
+                    {"name": path, "id": moref} for path, moref in sorted(existing(folders, self.folder))
+                ],
             }
         )
 
@@ -69,8 +77,9 @@ class BubbleEmpty(Probe[Vsphere]):
         """Anything left that was not there before is a blocker, and is listed."""
         vms = [one for one in _rows(seen.values.get("vms")) if one.get("name") not in self.known]
         stores = [one for one in _rows(seen.values.get("datastores")) if one.get("name") not in self.known]
-        if not vms and not stores:
-            return Finding(Level.OK, "nothing of a drill is left: no VM, no datastore")
+        folders = [one for one in _rows(seen.values.get("folders")) if one.get("name") in self.folders]
+        if not vms and not stores and not folders:
+            return Finding(Level.OK, "nothing of a drill is left: no VM, no datastore, no folder")
         details = (
             *(
                 f"VM {one.get('name')} ({one.get('id')}) in {one.get('folder') or 'the top folder'} at "
@@ -81,10 +90,14 @@ class BubbleEmpty(Probe[Vsphere]):
                 f"datastore {one.get('name')} ({one.get('id')}), {one.get('export')}, on {one.get('hosts')} hosts"
                 for one in stores
             ),
+            *(f"folder {one.get('name')} ({one.get('id')})" for one in folders),
         )
+        counted = [_count(vms, "VM"), _count(stores, "datastore"), _count(folders, "folder")]
+        *first, last = [words for words in counted if not words.startswith("0 ")]
+        what = f"{', '.join(first)} and {last}" if first else last
         return Finding(
             Level.BLOCKER,
-            f"of a drill {_count(vms, 'VM')} and {_count(stores, 'datastore')} are left",
+            f"of a drill {what} {'is' if len(details) == 1 else 'are'} left",
             details,
             "drctl cleanup, for the drill that made them; what no drill made, move out of the drills' folder.",
         )

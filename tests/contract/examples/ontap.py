@@ -1,6 +1,6 @@
 """The standby cluster of the lab, and what a failover does to it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from contract import Example
 
@@ -22,6 +22,22 @@ def quiesce(volume, **more):
 
 def promote(volume, **more):
     return at_lyon("ontap.snapmirror.break", {"destination": f"svm_dr:{volume}"}, **more)
+
+
+def rewind(**more):
+    """Back in place past one snapshot: a small lab's past is a few hourly ones and the mirror's own."""
+    moment = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    arguments = {"destination": "svm_dr:ris_vm_dr", "snapshot": moment, "may_delete": ["newest"]}
+    return at_lyon("ontap.snapmirror.break_to_snapshot", arguments, **more)
+
+
+def name_newest(world):
+    """Give the only snapshot newer than an hour a name that an example can write down."""
+    with world.lock:
+        cluster = world.estate.clusters[ENDPOINT]
+        volume = next(v for v in cluster.volumes.values() if v.name == "ris_vm_dr")
+        mirror = next(m for m in cluster.mirrors.values() if m.destination == "svm_dr:ris_vm_dr")
+        volume.snapshots[-1].name = mirror.exported = "newest"
 
 
 def mount(volume, junction, **more):
@@ -138,6 +154,7 @@ EXAMPLES = [
     quiesce("ris_vm_dr", undone=False),
     promote("ris_vm_dr", undone=False),
     promote("ris_vm_dr", undone=False, after=(quiesce("ris_vm_dr"),), variant="quiesced"),
+    rewind(prepare=name_newest, undone=False),
     mount("ris_vm_dr", "/ris_vm", after=(promote("ris_vm_dr"),)),
     mount("ris_vm_dr", "/other", after=(mount("ris_vm_dr", "/ris_vm"),), variant="moved"),
     mount("ris_db_dr", "/ris_vm/db", after=(mount("ris_vm_dr", "/ris_vm"),), variant="nested"),

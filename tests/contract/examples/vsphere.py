@@ -17,6 +17,14 @@ EXPORT = Example(
     },
 )
 STORAGE = (MIRROR, VOLUME, EXPORT)
+
+
+def make_folder(world):
+    """Let there be a folder with nothing in it."""
+    with world.lock:
+        world.estate.vcenters["vc-lyon"].folders.add("EXERCISE")
+
+
 MOUNTED = Example(
     "vsphere.datastore.mount_nfs",
     "vc-lyon",
@@ -128,6 +136,7 @@ EXAMPLES = [
         {"vm": "pacs-db01", "networks": {"Network adapter 1": "prod-200"}},
         variant="within-a-site",
     ),
+    Example("vsphere.folder.remove", "vc-lyon", {"folder": "EXERCISE"}, prepare=make_folder, undone=False),
     Example("vsphere.vm.unregister", "vc-paris", {"vm": "portal-report01"}, after=(OFF,)),
     OFF,
     Example("vsphere.vm.shutdown", "vc-paris", {"vm": "ris-app01"}),
