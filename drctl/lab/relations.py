@@ -71,18 +71,21 @@ def create(
         _adopt(world, mirror, target)
         note_peers(world.estate.clusters, mirror)
         cluster.mirrors[mirror.uuid] = mirror
-
-        def appear() -> None:
-            mirror.unseen = False
-            world.touch()
+        _appear_later(world, mirror)
 
         def work() -> None:
             if initialize:
                 transfers.begin(world, mirror, "initialize")
 
-        world.after(JOB_TIME + APPEARS, appear)
-
         return mirror, start_job(world, cluster, "POST /api/snapmirror/relationships", work)
+
+
+def _appear_later(world: World, mirror: Mirror) -> None:
+    def appear() -> None:
+        mirror.unseen = False
+        world.touch()
+
+    world.after(JOB_TIME + APPEARS, appear)
 
 
 def _origin(world: World, cluster: Cluster, source: str, destination: str) -> Cluster:

@@ -32,6 +32,7 @@ from drctl.core.probe import Level
 from drctl.core.problem import ProviderError, ReadOnlyError
 from drctl.core.provider import Access
 from drctl.providers.vsphere import PROVIDER
+from drctl.providers.vsphere.access import Reachable
 from drctl.providers.vsphere.client import Vsphere
 from drctl.providers.vsphere.datastore import MountNfs
 from drctl.providers.vsphere.folders import RemoveFolder
@@ -42,7 +43,6 @@ from drctl.providers.vsphere.probes import (
     HostsConnected,
     InventoryComplete,
     NetworksResolvable,
-    Reachable,
     VmxPresent,
 )
 from drctl.providers.vsphere.vm import Register, Unregister

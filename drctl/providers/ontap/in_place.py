@@ -30,8 +30,8 @@ from drctl.core.action import (
     Reversibility,
 )
 from drctl.core.bubble import Bubble
-from drctl.core.duration import Duration
 from drctl.core.problem import Problem, ProviderError
+from drctl.providers.ontap.arguments import Override, QuiesceTimeout
 from drctl.providers.ontap.client import Client
 from drctl.providers.ontap.copies import clone_in_bubble
 from drctl.providers.ontap.mirrors import MirrorState, read_mirror, read_mirrors
@@ -103,11 +103,18 @@ class BreakToSnapshot(Action[Client, Rewind]):
     output_names: ClassVar[frozenset[str]] = frozenset({"svm", "volume", "recovery_point", "snapshot"})
 
     destination: Destination
-    snapshot: str
-    may_delete: tuple[str, ...] | None = None
-    give_up_mirrors: bool = False
-    quiesce_timeout: Duration = 60.0
-    override: bool = True
+    snapshot: str = Argument(
+        description="The snapshot to go back to: its name, or a time (ISO 8601) for the newest made before it."
+    )
+    may_delete: tuple[str, ...] | None = Argument(
+        None, description="The newer snapshots that may be deleted, by name; without it nothing is changed."
+    )
+    give_up_mirrors: bool = Argument(
+        default=False,
+        description="Whether mirrors whose common snapshot would be deleted are released first.",
+    )
+    quiesce_timeout: QuiesceTimeout = 60.0
+    override: Override = True
 
     def touches(self) -> frozenset[ObjectRef]:
         """Name the mirror and its volume."""

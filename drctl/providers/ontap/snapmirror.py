@@ -25,6 +25,7 @@ from drctl.core.action import (
 from drctl.core.bubble import Bubble
 from drctl.core.duration import Duration
 from drctl.core.problem import Problem, ProviderError
+from drctl.providers.ontap.arguments import Override, QuiesceTimeout
 from drctl.providers.ontap.client import Client
 from drctl.providers.ontap.copies import clone_in_bubble
 from drctl.providers.ontap.mirrors import MirrorState, read_mirror, read_mirrors
@@ -129,12 +130,8 @@ class Break(_OnMirror):
     name: ClassVar[str] = "ontap.snapmirror.break"
     output_names: ClassVar[frozenset[str]] = frozenset({"svm", "volume", "recovery_point"})
 
-    quiesce_timeout: Duration = Argument(
-        60.0, description="How long a transfer under way may take to end before it is aborted."
-    )
-    override: bool = Argument(
-        default=True, description="Whether to force the break, and say so, when ONTAP's own checks refuse it."
-    )
+    quiesce_timeout: QuiesceTimeout = 60.0
+    override: Override = True
 
     def touches(self) -> frozenset[ObjectRef]:
         """Name the mirror and its volume."""

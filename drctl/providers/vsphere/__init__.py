@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from drctl.core.clock import Clock, SystemClock
 from drctl.core.provider import Access, AnyAction, AnyProbe, Endpoint
+from drctl.providers.vsphere.access import Reachable
 from drctl.providers.vsphere.client import Vsphere
 from drctl.providers.vsphere.datastore import MountNfs
 from drctl.providers.vsphere.endpoint import VsphereEndpoint
@@ -19,7 +20,6 @@ from drctl.providers.vsphere.probes import (
     HostsConnected,
     InventoryComplete,
     NetworksResolvable,
-    Reachable,
     VmxPresent,
 )
 from drctl.providers.vsphere.remains import BubbleEmpty

@@ -66,7 +66,9 @@ class RemoveFolder(Action[Vsphere, FolderState]):
     state: ClassVar[type] = FolderState
 
     folder: Path
-    moref: str | None = None
+    moref: str | None = Limits(
+        None, description="vCenter's id of the folder that may go; without it, whichever stands at this path."
+    )
 
     def touches(self) -> frozenset[ObjectRef]:
         """Name the folder."""
