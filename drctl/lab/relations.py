@@ -72,17 +72,17 @@ def create(
         note_peers(world.estate.clusters, mirror)
         cluster.mirrors[mirror.uuid] = mirror
 
-        def appear() -> None:
-            mirror.unseen = False
-            world.touch()
-
         def work() -> None:
             if initialize:
                 transfers.begin(world, mirror, "initialize")
 
-        world.after(JOB_TIME + APPEARS, appear)
-
+        world.after(JOB_TIME + APPEARS, lambda: _appear(world, mirror))
         return mirror, start_job(world, cluster, "POST /api/snapmirror/relationships", work)
+
+
+def _appear(world: World, mirror: Mirror) -> None:
+    mirror.unseen = False
+    world.touch()
 
 
 def _origin(world: World, cluster: Cluster, source: str, destination: str) -> Cluster:
