@@ -30,6 +30,8 @@ class Datastore:
     name: str
     server: str
     path: str
+    version: str = "NFS"
+    """NFS version in vSphere's word; people may have mounted one as ``NFS41`` by hand."""
 
 
 @dataclass

@@ -71,21 +71,18 @@ def create(
         _adopt(world, mirror, target)
         note_peers(world.estate.clusters, mirror)
         cluster.mirrors[mirror.uuid] = mirror
-        _appear_later(world, mirror)
 
         def work() -> None:
             if initialize:
                 transfers.begin(world, mirror, "initialize")
 
+        world.after(JOB_TIME + APPEARS, lambda: _appear(world, mirror))
         return mirror, start_job(world, cluster, "POST /api/snapmirror/relationships", work)
 
 
-def _appear_later(world: World, mirror: Mirror) -> None:
-    def appear() -> None:
-        mirror.unseen = False
-        world.touch()
-
-    world.after(JOB_TIME + APPEARS, appear)
+def _appear(world: World, mirror: Mirror) -> None:
+    mirror.unseen = False
+    world.touch()
 
 
 def _origin(world: World, cluster: Cluster, source: str, destination: str) -> Cluster:
@@ -250,9 +247,7 @@ def delete(
 def _release(world: World, mirror: Mirror, *, keep: bool) -> None:
     source = find_path(world.estate.clusters[mirror.source_cluster], mirror.source)
     mirror.released = True
-    local = world.estate.clusters[mirror.source_cluster].mirrors.values()
-    shown = {m.exported for m in local if m.destination == mirror.source}
-    if source is not None and mirror.exported not in shown:  # what the volume shows belongs to its own mirror
+    if source is not None:
         snapshots.release(source, mirror.exported)
         if not keep:
             snapshots.drop(source, mirror.exported)

@@ -248,6 +248,19 @@ def test_further_hosts_mount_an_export_as_the_first_one_spells_it(bench):
         assert [store.moref in host.mounts for host in lyon(stand).hosts.values()] == [True, True]
 
 
+def test_an_export_mounted_with_another_version_of_nfs_is_not_mounted_beside_it(bench):
+    stand = bench(ANY)
+    promote(stand, "pacs_vm")
+    action = mounting(stand, "ds_pacs")
+    with stand.world.lock:
+        center = lyon(stand)
+        first = next(iter(center.hosts.values()))
+        store = compute.mount_nfs(stand.world, center, first, "ds_pacs", action.nfs_server, action.path)
+        store.version = "NFS41"
+    with stand.connect(Access.READ, "vc-lyon") as client, pytest.raises(ProviderError, match="version 3"):
+        action.diff(action.read(client))
+
+
 def test_probes_see_what_the_precheck_asks_for(bench):
     stand = bench(ANY)
     mount(stand, "ds_pacs")

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import signal
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -19,6 +20,7 @@ from drctl.core.secret import Secret
 from drctl.providers.ssh import PROVIDER
 from drctl.providers.ssh.actions import PutFile, RunCommand
 from drctl.providers.ssh.client import SshClient
+from drctl.providers.ssh.login import log_in
 from drctl.providers.ssh.model import LIMIT
 from drctl.providers.ssh.probes import Access as SshAccess
 
@@ -308,6 +310,14 @@ def test_where_no_file_can_be(sshd, control, tmp_path, path, code):
 
 
 # --- login ------------------------------------------------------------------------------------
+
+
+def test_small_packets_are_not_held_back(sshd):
+    """Without TCP_NODELAY each command waits some 40 ms for an acknowledgement."""
+    connection = log_in(sshd.endpoint())
+    sock = connection.get_transport().sock
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    connection.close()
 
 
 def refusal(sshd, **changes):

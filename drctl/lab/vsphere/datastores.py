@@ -61,7 +61,7 @@ def nas_volume(datastore: Datastore, size: int) -> Obj:
     """Return the HostNasVolume behind a datastore: the server and path given when it was mounted."""
     return obj(
         "HostNasVolume",
-        type="NFS",
+        type=datastore.version,
         name=datastore.name,
         capacity=size,
         remoteHost=datastore.server,

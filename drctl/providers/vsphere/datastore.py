@@ -25,7 +25,7 @@ from drctl.providers.vsphere import reads
 from drctl.providers.vsphere.arguments import Cluster
 from drctl.providers.vsphere.client import Vsphere
 from drctl.providers.vsphere.faults import refuse
-from drctl.providers.vsphere.model import HostMount, NfsState
+from drctl.providers.vsphere.model import NFS3, HostMount, NfsState
 
 if TYPE_CHECKING:
     from drctl.providers.vsphere.session import Wire
@@ -98,6 +98,7 @@ class MountNfs(Action[Vsphere, NfsState]):
             hosts=reads.host_mounts(cluster, hosts, mine),
             known_as=tuple(sorted((one.name, one.moref) for one in mine)),
             spelt=(mine[0].server, mine[0].path) if mine else None,
+            version=mine[0].version if mine else NFS3,
             name_taken_by=others[0].export if others else "",
         )
 
@@ -123,6 +124,13 @@ class MountNfs(Action[Vsphere, NfsState]):
             fields.append(Field("name", name, self.datastore))
         if not fields:
             return None
+        if now.version != NFS3 and any(not mount.mounted or mount.mode != self.mode for mount in usable):
+            raise refuse(
+                "nfs-version",
+                f"{self.export} is mounted as {now.version}, and drctl mounts NFS version 3",
+                "Hosts that mount one export with different versions lock its files differently: data is lost.",
+                "Unmount it from every host first, or mount it by hand where it is missing.",
+            )
         return Change(self._summary(now, fields), tuple(fields))
 
     def _refuse_clash(self, now: NfsState) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +42,23 @@ class HostMount:
         return bool(self.datastore)
 
 
+NFS3: Final = "NFS"
+"""What vSphere calls version 3, the one that is mounted here; 4.1 is ``NFS41``."""
+
+
 @dataclass(frozen=True, slots=True)
 class NfsState:
     """An export as the hosts of a cluster have it.
 
     ``known_as`` are names and ids of the datastores with that server and path; ``spelt`` is how the first
-    of them writes both; ``name_taken_by`` says what else bears the wanted name.
+    of them writes both, ``version`` the version of NFS it is mounted with; ``name_taken_by`` says what else
+    bears the wanted name.
     """
 
     hosts: tuple[HostMount, ...] = ()
     known_as: tuple[tuple[str, str], ...] = ()
     spelt: tuple[str, str] | None = None
+    version: str = NFS3
     name_taken_by: str = ""
     cluster_found: bool = True
     clusters: tuple[str, ...] = ()

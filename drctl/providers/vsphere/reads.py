@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from drctl.core.problem import ProviderError
 from drctl.providers.vsphere.client import SEARCH_TIME, Deadline, Row, Vsphere
 from drctl.providers.vsphere.faults import refuse
-from drctl.providers.vsphere.model import HostMount, HostSeen, NetworkSeen
+from drctl.providers.vsphere.model import NFS3, HostMount, HostSeen, NetworkSeen
 
 if TYPE_CHECKING:
     from drctl.providers.vsphere.session import Wire
@@ -48,6 +48,8 @@ class DatastoreSeen:
     """Host id to (accessible, access mode)."""
     center: str = ""
     """Id of its datacenter; empty when the vCenter has one only."""
+    version: str = NFS3
+    """Version of NFS, in vSphere's word."""
     browser: Any = field(repr=False, compare=False, default=None)
 
     @property
@@ -133,6 +135,7 @@ def _datastore(row: Row, center: str) -> DatastoreSeen:
         path=str(nas.remotePath or "") if nas else "",
         mounts=mounts,
         center=center,
+        version=str(getattr(nas, "type", None) or NFS3),
         browser=row.values.get("browser"),
     )
 
