@@ -271,11 +271,9 @@ class Worker:
                 return seen, None
             if running is None and not isinstance(seen, ProviderError):
                 return seen, None
-            if isinstance(running, Handle) and running.id != followed:
-                followed = running.id
-                self._append(
-                    ev.StepProgress(step=self._step.id, message=f"following {running.kind} {running.id}")
-                )
+            if isinstance(running, Handle) and (following := _following(running)) != followed:
+                followed = following
+                self._append(ev.StepProgress(step=self._step.id, message=following))
             if clock.monotonic() >= (deadline if isinstance(running, Handle) else unread):
                 return seen, running
             self._pause(pause)
@@ -361,3 +359,8 @@ def _finding(seen: Seen) -> ev.FindingData:
             level="blocker", summary=seen.problem.summary, details=details, hint=seen.problem.hint
         )
     return ev.FindingData(level="blocker", summary=str(seen))
+
+
+def _following(running: Handle) -> str:
+    """Say what is waited for, and what the target says of it: a machine may be asking a question."""
+    return f"following {running.kind} {running.id}" + (f": {running.summary}" if running.summary else "")
