@@ -363,4 +363,4 @@ def _finding(seen: Seen) -> ev.FindingData:
 
 def _following(running: Handle) -> str:
     """Say what is waited for, and what the target says of it: a machine may be asking a question."""
-    return f"following {running.kind} {running.id}" + (f": {running.summary}" if running.summary else "")
+    return (f"{running.summary}; " if running.summary else "") + f"following {running.kind} {running.id}"
