@@ -10,6 +10,7 @@ from drctl.app.context import system_context
 from drctl.cli.options import Home, Json, NoColor, Plain, Reason, RunName, Yes, require_reason
 from drctl.cli.returning import Turned, say_relations, turn_round
 from drctl.cli.running import conclude
+from drctl.cli.say import say
 from drctl.cli.undoing import display_of
 from drctl.cli.verbs import exit_codes
 from drctl.core.problem import ExitCode
@@ -62,5 +63,5 @@ def reprotect(
     if not json_:
         say_relations(ended)
         if ended.exit_code == ExitCode.EXCEPTIONS:
-            typer.echo("Mend what is not proven, then once more: drctl reprotect " + run, err=True)
+            say("Mend what is not proven, then once more: drctl reprotect " + run, err=True)
     conclude(ended, as_json=json_)

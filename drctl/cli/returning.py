@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-import typer
-
 from drctl.app.context import Context
 from drctl.app.homecoming import consent_of
 from drctl.app.precedence import refuse_conflict
 from drctl.app.reprotect import Return, refuse_unacknowledged, reprotect
 from drctl.app.start import Ended
 from drctl.cli.running import Display, conclude, say_end
+from drctl.cli.say import say
 from drctl.cli.starting import Wish, approval_of, carry_out, confirming, planned
 from drctl.core.problem import ExitCode
 
@@ -72,7 +71,7 @@ def say_sides(found: Return) -> None:
     """Say for each relation which side's data counts and which is overwritten."""
     for way in found.ways:
         words = f"{way.authoritative} ({way.here}) is authoritative; {way.overwritten} ({way.there}) is overwritten"
-        typer.echo(words, err=True)
+        say(words, err=True)
 
 
 def say_relations(ended: Ended) -> None:
@@ -81,12 +80,12 @@ def say_relations(ended: Ended) -> None:
         title = step.planned.title if step.planned else step.id
         action = step.planned.action if step.planned else None
         if action == "ontap.mirror.direction":
-            typer.echo(f"  {step.finding.summary if step.finding else f'not proven: {title}'}", err=True)
+            say(f"  {step.finding.summary if step.finding else f'not proven: {title}'}", err=True)
         elif action == "ontap.mirror.stopped" and step.finding is None:
-            typer.echo(f"  vault stopped: not proven yet: {title}", err=True)
+            say(f"  vault stopped: not proven yet: {title}", err=True)
         elif action == "ontap.mirror.stopped" and step.finding is not None:
             prefix = "" if step.finding.level == "ok" else "vault stopped: "
-            typer.echo(f"  {prefix}{step.finding.summary}", err=True)
+            say(f"  {prefix}{step.finding.summary}", err=True)
 
 
 def _incident(found: Return) -> datetime | None:

@@ -148,6 +148,8 @@ def say_end(ended: Ended, *, as_json: bool) -> None:
         )
         for line in closing_lines(closing):
             typer.echo(line, err=True)
+        if not ended.directory.incident.exists():
+            typer.echo(f"It could not be written; make room: drctl report {ended.directory.id}", err=True)
 
 
 @contextmanager

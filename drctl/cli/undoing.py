@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import typer
-
 from drctl.app.aftermath import Aftermath, Undoer, aftermath
 from drctl.app.context import system_context
 from drctl.cli.options import has_terminal, require_reason
 from drctl.cli.running import Display
+from drctl.cli.say import say
 from drctl.cli.starting import Wish, approval_of, confirming, launch, planned
 
 
@@ -46,4 +45,4 @@ def display_of(json_: bool, plain: bool, no_color: bool) -> Display:
 
 def _say_kept(found: Aftermath) -> None:
     for one in found.kept:
-        typer.echo(f"stays as it is: {one.step}: {one.reason}", err=True)
+        say(f"stays as it is: {one.step}: {one.reason}", err=True)

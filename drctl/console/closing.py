@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from drctl.console.board import Board, Life
-from drctl.console.figures import elapsed, loss_text, next_commands, troubles
+from drctl.console.figures import RESTORING_NOTHING, elapsed, loss_text, next_commands, troubles
 from drctl.core.duration import format_duration
 from drctl.core.events import Recorded
 from drctl.core.problem import ExitCode
@@ -53,8 +53,9 @@ def closing_lines(closing: Closing) -> Iterator[str]:
         took = format_duration(elapsed(board, board.run.last_at))
         yield f"  took      {took}, of which waiting for people {format_duration(timeline.waited())}"
     yield from _labelled("steps", _counts(board))
-    for line in _services(timeline):
-        yield from _labelled("services", line)
+    if board.run.started is None or board.run.started.mode not in RESTORING_NOTHING:
+        for line in _services(timeline):
+            yield from _labelled("services", line)
     yield from _labelled("lost", loss_text(board.run))
     found = [f"{trouble.word}: {trouble.name}: {trouble.why}" for trouble in troubles(board)]
     found += [f"skipped: {step.id}: {step.skip.reason}" for step in board.skipped if step.skip]

@@ -15,6 +15,9 @@ from drctl.core.duration import format_duration
 from drctl.core.run import GOOD, Run, StepRun
 from drctl.report.timeline import loss_stage, stated
 
+RESTORING_NOTHING = frozenset({"cleanup", "reprotect"})
+"""Modes in which every service is up already: no RTO runs, and their checks prove something else."""
+
 
 @dataclass(frozen=True, slots=True)
 class Due:
@@ -113,6 +116,8 @@ def rto_text(board: Board, now: datetime) -> str:
     start = rto_start(run)
     if start is None or run.started is None:
         return "no clock was stated"
+    if run.started.mode in RESTORING_NOTHING:
+        return "none: no service waits for this run"
     name, began = start
     now = board.ended or now
     due = first_due(run, now)
@@ -227,7 +232,7 @@ def next_commands(board: Board, life: Life) -> Iterator[str]:
             yield answer_command(name, step)
     stuck = [step for step in board.troubled if board.standing(step) in {"failed", "indeterminate"}]
     if not life.alive:
-        yield f"drctl resume {name}" + ("  # looks again, tries again what failed" if stuck else "")
+        yield f"drctl resume {name}" + ("  # tries again what failed" if stuck else "")
     for step in stuck:
         yield f"drctl retry {name} {shlex.quote(step.id)}"
         yield f"drctl skip {name} {shlex.quote(step.id)} --reason '…'"

@@ -25,6 +25,9 @@ def fold(line: str, width: int) -> Iterator[str]:
         yield line
         return
     label = _LABEL.match(line)
+    if label is not None and " " not in line[label.end() :]:
+        yield line
+        return
     indent = len(line) - len(line.lstrip()) + 4
     if label is not None and label.end() <= width // 4:
         indent = max(label.end(), indent)

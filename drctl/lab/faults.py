@@ -74,8 +74,8 @@ def parse(text: str) -> Fault:
     name, _, rest = text.strip().partition(":")
     if name not in FAULTS:
         near = difflib.get_close_matches(name, FAULTS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(FAULTS))}"
-        raise UnknownFault(f"unknown fault {name!r}; {hint}")
+        meant = f"did you mean {near[0]!r}? " if near else ""
+        raise UnknownFault(f"unknown fault {name!r}; {meant}known are {', '.join(sorted(FAULTS))}")
     target, colon, last = rest.rpartition(":")
     if last == "once":
         return Fault(name, target if colon else "", once=True)

@@ -74,6 +74,7 @@ def test_a_question_is_shown_with_its_choices_and_answered_by_nobody(bench):
         running = stand.action.find_running(client, datetime.now(UTC) - timedelta(hours=1))
         assert running is not None
         assert running.kind == "task"
+        assert running.summary.startswith("portal-report01 asks: "), "who follows it sees what holds it up"
         machines.answer(stand.world, paris(stand), vm, "button.yes")
         assert stand.left_to_do(stand.action, client) is None
         assert stand.action.find_running(client, datetime.now(UTC) - timedelta(hours=1)) is None

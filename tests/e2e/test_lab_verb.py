@@ -68,8 +68,13 @@ def test_the_lab_ends_with_whoever_started_it(shell: dict[str, str], number: sig
 
 def test_up_status_fault_reset_down(shell: dict[str, str]) -> None:
     assert drctl(shell, "lab", "status").returncode == 1
+    home = Path(shell["XDG_STATE_HOME"]) / "drctl" / "lab" / "home"
+    (home / "runs" / "20260131-023000-failover-0a1b").mkdir(parents=True)
     up = drctl(shell, "lab", "up", "--speed", "600")
     assert up.returncode == 0, up
+    assert not home.exists(), "a new estate knows nothing of the runs on the one before it"
+    assert f"drctl runs --home {home}-1" in up.stdout
+    assert (home.with_name("home-1") / "runs" / "20260131-023000-failover-0a1b").is_dir(), "they are kept"
     assert drctl(shell, "lab", "up").returncode == 5
     status = json.loads(drctl(shell, "lab", "status", "--json").stdout)
     assert sorted(status) == ["connections", "mutations", "world"]

@@ -23,7 +23,7 @@ def find(
     ``folders`` accepts tasks on any folder too: a registration runs on the folder and does not say
     which VM it brings, so one of a neighbour is waited for as well, which costs only time.
     """
-    row = entries.vms_named(client, [vm], ["name"])(vm)
+    row = entries.vms_named(client, [vm], ["name", "runtime.question"])(vm)
     begun = since + timedelta(seconds=client.skew()) - SLACK
     for task in _recent(client):
         target = task.values.get("info.entity")
@@ -34,8 +34,14 @@ def find(
             and _method(task) in {_plain(one) for one in methods}
             and task.values["info.queueTime"] >= begun
         ):
-            return Handle("task", task.id, f"{_method(task)} {vm}")
+            return Handle("task", task.id, _asking(row, vm) or f"{_method(task)} {vm}")
     return None
+
+
+def _asking(row: Row | None, vm: str) -> str:
+    """Return the question that holds a task up: whoever follows it can only wait for the answer."""
+    question = row.values.get("runtime.question") if row is not None else None
+    return f"{vm} asks: {' '.join(str(question.text).split())}" if question is not None else ""
 
 
 def _recent(client: Vsphere) -> list[Row]:

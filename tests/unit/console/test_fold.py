@@ -36,6 +36,7 @@ def test_a_label_keeps_its_column() -> None:
         "  drctl skip 20260131-023000-failover-0a1b 'vm[pacs-db01].power' --reason 'started by hand'",
         "  → drctl resume 20260131-023000-failover-0a1b --yes --reason 'reality was checked by hand'",
         "/a/path/without/blanks/" + "x" * 80,
+        "Log       /a/path/without/blanks/" + "x" * 80,
     ],
 )
 def test_what_is_there_to_be_copied_is_not_broken(line: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,7 @@ def test_a_run_somebody_ended_says_who_and_offers_no_resume(answer: str) -> None
 def test_a_stopped_run_ends_with_the_commands_to_type() -> None:
     story = fence(go(begin())).say(ev.StepFailed(step="break", problem=problem("no licence")))
     text = closing(story.say(ev.RunPaused(why="failed", steps=("break",), exit=1)), ExitCode.FAILED)
-    resume = f"drctl resume {RUN}  # looks again, tries again what failed"
+    resume = f"drctl resume {RUN}  # tries again what failed"
     commands = [resume, f"drctl retry {RUN} break", f"drctl skip {RUN} break --reason '…'"]
     assert [line.strip() for line in text.splitlines()[-3:]] == commands
 
@@ -165,3 +166,15 @@ def test_a_terminal_that_goes_away_ends_the_display_only() -> None:
             pass
     assert lost == ["once"]
     assert any("Move" in row.text for row in view.rows())
+
+
+@pytest.mark.parametrize("mode", ["reprotect", "cleanup"])
+def test_a_run_that_restores_nothing_counts_no_rto(mode: str) -> None:
+    story = complete(go(begin()))
+    first = story.records[0]
+    assert isinstance(first.event, ev.RunStarted)
+    changed = first.event.model_copy(update={"mode": mode})
+    story.records[0] = replace(first, event=changed)
+    assert "services" not in closing(story, ExitCode.OK)
+    shown = "\n".join(standing_lines(standing(story, alive=False)))
+    assert "RTO       none: no service waits for this run" in shown
