@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from drctl.console.board import Board, Life
-from drctl.console.figures import elapsed, loss_text, next_commands, troubles
+from drctl.console.figures import Trouble, elapsed, loss_text, next_commands, troubles
 from drctl.core.duration import format_duration
 from drctl.core.events import Recorded
 from drctl.core.problem import ExitCode
@@ -55,7 +55,7 @@ def closing_lines(closing: Closing) -> Iterator[str]:
     for line in _services(timeline):
         yield from _labelled("services", line)
     yield from _labelled("lost", loss_text(board.run))
-    found = [f"{trouble.word}: {trouble.name}: {trouble.why}" for trouble in troubles(board)]
+    found = [_told(trouble) for trouble in troubles(board)]
     found += [f"skipped: {step.id}: {step.skip.reason}" for step in board.skipped if step.skip]
     yield from _capped(found, "open")
     yield f"  head      {closing.head}"
@@ -67,6 +67,12 @@ def closing_lines(closing: Closing) -> Iterator[str]:
         yield from (f"  {command}" for command in islice(commands, MOST))
         if len(commands) > MOST:
             yield f"  … all of them: drctl status {board.run.started.run if board.run.started else 'last'}"
+
+
+def _told(trouble: Trouble) -> str:
+    """Say what is the matter, and what its provider would do about it."""
+    what = f"{trouble.word}: {trouble.name}: {trouble.why}"
+    return f"{what} → {trouble.hint}" if trouble.hint else what
 
 
 def _outcome(board: Board, code: ExitCode) -> str:

@@ -13,6 +13,7 @@ from typing import Annotated, ClassVar, TypeAlias
 
 from pydantic import AfterValidator, AliasPath, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
+from drctl.core.duration import Duration
 from drctl.core.provider import Endpoint
 from drctl.core.secret import Secret
 
@@ -22,7 +23,8 @@ class OntapEndpoint(Endpoint):
 
     ``ca_file`` is the PEM bundle its certificate is checked against; without one, the system's.
     ``tls_name`` is the name expected in the certificate when it is not ``host``: arrays are often
-    addressed by number and certified by name.
+    addressed by number and certified by name. ``connect_timeout`` is seconds: a dead site swallows
+    packets, and a step should not wait long for it.
     """
 
     host: str
@@ -31,6 +33,7 @@ class OntapEndpoint(Endpoint):
     password: Secret
     ca_file: Path | None = None
     tls_name: str | None = None
+    connect_timeout: Duration = 5.0
 
 
 def _seconds(value: object) -> object:

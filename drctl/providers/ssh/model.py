@@ -20,8 +20,9 @@ LIMIT = 1 << 20
 class SshEndpoint(Endpoint):
     """A POSIX host with GNU ``timeout``; login by key only, host key known beforehand.
 
-    ``passphrase`` opens an encrypted key. ``connect_timeout`` and ``keepalive`` are seconds. The
-    default concurrency keeps well below what sshd allows one connection (MaxSessions 10).
+    ``passphrase`` opens an encrypted key. ``connect_timeout`` and ``keepalive`` are seconds;
+    ``file_timeout`` bounds the reading or writing of one file. The default concurrency keeps well below
+    what sshd allows one connection (MaxSessions 10).
     """
 
     default_concurrency: ClassVar[int] = 4
@@ -34,6 +35,7 @@ class SshEndpoint(Endpoint):
     passphrase: Secret | None = None
     connect_timeout: Duration = 10.0
     keepalive: Duration = 15.0
+    file_timeout: Duration = 60.0
 
 
 @dataclass(frozen=True, slots=True)
