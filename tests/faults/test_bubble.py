@@ -55,6 +55,13 @@ DRILL = Table(
                 again=("RegisterVM_Task",),
             ),
             Act(
+                "auth-expired:vc-lyon",
+                ExitCode.FAILED,
+                ("vm[portal-web01].register",),
+                ("refused the login",),
+            ),
+            Act("site-down:lyon", ExitCode.FAILED, ("vm[portal-web01].register",), SILENT),
+            Act(
                 "vm-question:*:once",
                 ExitCode.INDETERMINATE,
                 ("vm[portal-web01].power",),
@@ -94,6 +101,8 @@ DRILL = Table(
     },
 )
 
+UNMOUNTED = ("undo.promote[pacs_images].mount", "undo.promote[portal_vm].mount")
+
 CLEANUP = Table(
     "cleanup",
     (
@@ -107,17 +116,18 @@ CLEANUP = Table(
             Act(
                 "junction-busy:svm_dr:*_drill",
                 ExitCode.WAITING,
-                ("undo.promote[pacs_images].mount", "undo.promote[portal_vm].mount"),
+                UNMOUNTED,
                 ("is busy",),
                 again=("PATCH /storage/volumes",),
             ),
             Act(
                 "job-failed:volumes",
                 ExitCode.WAITING,
-                ("undo.promote[pacs_images].mount", "undo.promote[portal_vm].mount"),
+                UNMOUNTED,
                 ("The job was stopped",),
                 again=("PATCH /storage/volumes",),
             ),
+            Act("site-down:lyon", ExitCode.WAITING, UNMOUNTED, SILENT),
         ),
         (
             Act("slow:ontap-lyon"),

@@ -64,6 +64,7 @@ def move(here: str, there: str) -> tuple[tuple[Act, ...], ...]:
                 ("already exists",),
                 again=("RegisterVM_Task",),
             ),
+            Act(f"site-down:{there}", ExitCode.FAILED, ("vm[portal-web01].register",), SILENT),
             Act(
                 "vm-question:*:once",
                 ExitCode.INDETERMINATE,
