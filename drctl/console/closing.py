@@ -118,5 +118,12 @@ def _capped(lines: Sequence[str], label: str) -> Iterator[str]:
 
 
 def _labelled(label: str, text: str) -> Iterator[str]:
-    """Yield a text behind its label, on as many lines of 80 columns as it takes."""
-    yield from textwrap.wrap(text, 80, initial_indent=f"  {label:<9} ", subsequent_indent=" " * 12)
+    """Yield a text behind its label, on as many lines of 80 columns as it takes; names and paths stay whole."""
+    yield from textwrap.wrap(
+        text,
+        80,
+        initial_indent=f"  {label:<9} ",
+        subsequent_indent=" " * 12,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )

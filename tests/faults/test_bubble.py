@@ -45,13 +45,13 @@ DRILL = Table(
                 "datastore-inaccessible:*",
                 ExitCode.FAILED,
                 ("datastore[ds_portal]",),
-                ("ds_portal",),
+                ("inaccessible → readWrite", "then retry this step"),
             ),
             Act(
                 "register-duplicate:*",
                 ExitCode.FAILED,
                 ("vm[portal-web01].register",),
-                ("already exists",),
+                ("already exists", "rename or unregister it"),
                 again=("RegisterVM_Task",),
             ),
             Act(
