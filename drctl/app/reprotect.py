@@ -14,7 +14,7 @@ from drctl.app.returning import RETURN_MODES, Way, steps_of
 from drctl.core import events as ev
 from drctl.core.deletions import ROLLS_BACK
 from drctl.core.operation import Look
-from drctl.core.problem import DrctlError, ExitCode, Problem
+from drctl.core.problem import DrctlError, ExitCode, Problem, ProviderError
 from drctl.core.run import GOOD, Run
 from drctl.engine.home import RunDirectory
 from drctl.engine.plan import Plan
@@ -146,20 +146,39 @@ def _ways(inventory: Inventory, run: Run, started: ev.RunStarted) -> Iterator[Wa
 def _look(
     context: Context, frame: Frame, ways: tuple[Way, ...], started: ev.RunStarted, run_id: str
 ) -> dict[str, JsonValue]:
-    """Read the settings of the former direction and the snapshots the authoritative side holds."""
+    """Read the settings of the former direction and the snapshots the authoritative side holds.
+
+    The other side may be back in pieces; where the data counts, what cannot be read cannot be set again.
+    """
     expansion = Expansion("reprotect", started.target.name, started.source.name, ())
     found: dict[str, JsonValue] = {}
+    unread: dict[str, ProviderError] = {}
     with opened(frame.case(expansion, {}, run_id, started.run), context) as binder:
         asked = [
             (way, uses, endpoint, arguments) for way in ways for uses, endpoint, arguments in way.questions
         ]
         looks = binder.look_many([binder.bind(uses, endpoint, given) for _, uses, endpoint, given in asked])
-        for (way, uses, _, _), seen in zip(asked, looks, strict=True):
+        for (way, uses, endpoint, _), seen in zip(asked, looks, strict=True):
             if isinstance(seen, Look):
                 kept = found.setdefault(way.name, {})
                 if isinstance(kept, dict):
                     kept |= {k: v for k, v in way.keep(uses, seen.values).items() if k not in kept}
+            elif isinstance(seen, ProviderError) and endpoint == way.volume.at[way.here].endpoint:
+                unread[endpoint] = seen
+    if unread:
+        raise DrctlError(*map(_unread, unread.values()), exit_code=ExitCode.BLOCKED)
     return found
+
+
+def _unread(error: ProviderError) -> Problem:
+    why = error.problem
+    return Problem(
+        code="settings-unread",
+        summary=f"how replication was set, and from which snapshots it can go on, is not known: {why.summary}",
+        detail="Policy, schedule and throttle are set again as they were; guessed, they would be lost.",
+        hint=f"{why.hint} Then once more: nothing was changed.".strip(),
+        endpoint=why.endpoint,
+    )
 
 
 def refuse_unacknowledged(plan: Plan, case: Case) -> None:

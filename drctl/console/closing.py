@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from drctl.console.board import Board, Life
-from drctl.console.figures import RESTORING_NOTHING, elapsed, loss_text, next_commands, troubles
+from drctl.console.figures import RESTORING_NOTHING, Trouble, elapsed, loss_text, next_commands, troubles
 from drctl.core.duration import format_duration
 from drctl.core.events import Recorded
 from drctl.core.problem import ExitCode
@@ -57,7 +57,7 @@ def closing_lines(closing: Closing) -> Iterator[str]:
         for line in _services(timeline):
             yield from _labelled("services", line)
     yield from _labelled("lost", loss_text(board.run))
-    found = [f"{trouble.word}: {trouble.name}: {trouble.why}" for trouble in troubles(board)]
+    found = [_told(trouble) for trouble in troubles(board)]
     found += [f"skipped: {step.id}: {step.skip.reason}" for step in board.skipped if step.skip]
     yield from _capped(found, "open")
     yield f"  head      {closing.head}"
@@ -87,6 +87,12 @@ def afterwards(run: Run) -> Iterator[str]:
         case _:
             return
     yield f"drctl report {name}"
+
+
+def _told(trouble: Trouble) -> str:
+    """Say what is the matter, and what its provider would do about it."""
+    what = f"{trouble.word}: {trouble.name}: {trouble.why}"
+    return f"{what} → {trouble.hint}" if trouble.hint else what
 
 
 def _outcome(board: Board, code: ExitCode) -> str:
@@ -132,5 +138,12 @@ def _capped(lines: Sequence[str], label: str) -> Iterator[str]:
 
 
 def _labelled(label: str, text: str) -> Iterator[str]:
-    """Yield a text behind its label, on as many lines of 80 columns as it takes."""
-    yield from textwrap.wrap(text, 80, initial_indent=f"  {label:<9} ", subsequent_indent=" " * 12)
+    """Yield a text behind its label, on as many lines of 80 columns as it takes; names and paths stay whole."""
+    yield from textwrap.wrap(
+        text,
+        80,
+        initial_indent=f"  {label:<9} ",
+        subsequent_indent=" " * 12,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )

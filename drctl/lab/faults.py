@@ -24,7 +24,7 @@ FAULTS = (
         "quiesce-stuck",  # destination path; quiesce never reaches paused
         "peer-unreachable",  # endpoint of a destination cluster; its peers do not answer
         "job-failed",  # cluster endpoint, or a word of the job's description
-        "job-forgotten",  # cluster endpoint; a finished job answers 404
+        "job-forgotten",  # the same; a finished job answers 404
         "aggregate-full",  # aggregate name
         "junction-busy",  # svm:volume
         "snapshot-locked",  # svm:volume

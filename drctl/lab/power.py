@@ -93,8 +93,12 @@ def _check_storage(world: World, vcenter: VCenter, vm: Vm) -> None:
 
 
 def _question(world: World, vcenter: VCenter, vm: Vm) -> str | None:
-    if world.faults.take("vm-question", vm.name):
-        return OTHER_QUESTION
+    """What the machine asks before it starts: who it is comes first, and is settled before anything else."""
+    asked = _identity_question(world, vcenter, vm)
+    return asked or (OTHER_QUESTION if world.faults.take("vm-question", vm.name) else None)
+
+
+def _identity_question(world: World, vcenter: VCenter, vm: Vm) -> str | None:
     moved = vm.location != location_uuid(vcenter.endpoint, vm.vmx)
     if not moved:
         return None

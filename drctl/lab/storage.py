@@ -8,6 +8,7 @@ what it starts; what the array refuses later makes that job fail with code and m
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
@@ -137,7 +138,7 @@ def start_job(
 ) -> Job:
     """Start a job: ``work`` runs under the lock at its end and may raise ``Refusal`` to make it fail.
 
-    Faults ``job-failed`` and ``job-forgotten`` strike the cluster's endpoint name.
+    Faults ``job-failed`` and ``job-forgotten`` strike the cluster's endpoint name, or a word of the description.
     """
     with world.lock:
         job = open_job(world, cluster, description)
@@ -155,7 +156,7 @@ def close_job(world: World, cluster: Cluster, job: Job, work: Callable[[], None]
         return
     if not world.site(cluster.site).alive:
         job.state, job.message, job.code = "failure", "The node was restarted.", 458753
-    elif world.faults.take("job-failed", cluster.endpoint):
+    elif _struck(world, "job-failed", cluster, job):
         job.state, job.message, job.code = "failure", "Internal error. The job was stopped.", 393271
     else:
         try:
@@ -170,7 +171,13 @@ def close_job(world: World, cluster: Cluster, job: Job, work: Callable[[], None]
     def forget() -> None:
         cluster.jobs.pop(job.uuid, None)
 
-    if world.faults.take("job-forgotten", cluster.endpoint):
+    if _struck(world, "job-forgotten", cluster, job):
         forget()
     else:
         world.after(_FORGOTTEN_AFTER, forget, real=True)
+
+
+def _struck(world: World, fault: str, cluster: Cluster, job: Job) -> bool:
+    """Whether a fault strikes this job: by its cluster, or by a word of what it does."""
+    words = (cluster.endpoint, *re.findall(r"[\w-]+", job.description))
+    return any(world.faults.take(fault, word) for word in words)

@@ -63,8 +63,10 @@ def refused(stand, control=None):
 def test_a_question_is_shown_with_its_choices_and_answered_by_nobody(bench):
     stand = bench(ON)
     stand.world.faults.add("vm-question:portal-report01")
-    error = refused(stand)
+    control = Patient()
+    error = refused(stand, control)
     assert error.problem.code == "vm-question"
+    assert any("the VM asks" in said for said in control.said), "said at once: the step may wait long"
     assert error.effect_unknown
     assert "Choices:" in error.problem.detail
     with stand.world.lock:

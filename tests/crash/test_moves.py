@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from crash_estate import ANSWERS, HERE, Estate, finish
+from crash_estate import ANSWERS, HERE, Estate, finish, uncounted
 
 from drctl.core.problem import ExitCode
 
@@ -57,11 +57,7 @@ def model(crash_estate: Estate) -> Model:
 
 def settled(estate: Estate) -> Any:
     """The estate at rest, without how many snapshots its transfers left and without what it owes to the hour."""
-    world = estate.world()
-    for cluster in world["clusters"].values():
-        for volume in cluster["volumes"].values():
-            volume["snapshots"] = sorted(name.split(".")[0] for name in set(volume["snapshots"]))
-    return world
+    return uncounted(estate.world())
 
 
 @pytest.mark.parametrize("when", ["before", "torn", "after"])

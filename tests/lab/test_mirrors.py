@@ -370,6 +370,13 @@ def test_job_faults(scene):
     assert scene.mirror().state == "broken_off"
 
 
+def test_a_job_fault_may_name_a_word_of_what_the_job_does(scene):
+    scene.world.faults.add("job-failed:volumes")
+    scene.ok(scene.state("ris_vm", "broken_off"))
+    scene.world.faults.add("job-failed:relationships:once")
+    scene.fails(scene.state("pacs_vm", "broken_off"), 393271)
+
+
 def test_finished_jobs_are_forgotten_after_five_minutes(scene):
     job = scene.ok(scene.state("ris_vm", "broken_off"))
     scene.world.advance(299)

@@ -13,6 +13,7 @@ from typing import Annotated, ClassVar, TypeAlias
 
 from pydantic import AfterValidator, AliasPath, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
+from drctl.core.duration import Duration
 from drctl.core.provider import Endpoint
 from drctl.core.secret import Secret
 
@@ -22,7 +23,8 @@ class OntapEndpoint(Endpoint):
 
     ``ca_file`` is the PEM bundle its certificate is checked against; without one, the system's.
     ``tls_name`` is the name expected in the certificate when it is not ``host``: arrays are often
-    addressed by number and certified by name.
+    addressed by number and certified by name. ``connect_timeout`` is seconds: a dead site swallows
+    packets, and a step should not wait long for it.
     """
 
     host: str = Field(description="Name or address of the cluster's management interface.")
@@ -35,6 +37,7 @@ class OntapEndpoint(Endpoint):
     tls_name: str | None = Field(
         None, description="The name its certificate bears, where that is not `host`."
     )
+    connect_timeout: Duration = Field(5.0, description="How long opening a connection may take.")
 
 
 def _seconds(value: object) -> object:

@@ -72,12 +72,13 @@ def refusal(
     doing: str, endpoint: str, code: int | None, message: str, target: str = "", *, status: int | None = None
 ) -> ProviderError:
     """Return what ONTAP refused, in its own words; ``doing`` reads "break svm:vol"."""
-    words = message.strip().rstrip(".") or f"HTTP status {status}"
-    facts = [f"ONTAP code {code}" if code is not None else "", f"HTTP status {status}" if status else ""]
+    words = message.strip().rstrip(".")
+    facts = [f"ONTAP code {code}" if code is not None else ""]
+    facts.append(f"HTTP status {status}" if status and words else "")
     facts.append(f"target {target}" if target else "")
     problem = Problem(
         code="ontap-auth" if status == 401 else f"ontap-{code if code is not None else status}",
-        summary=f"{endpoint} refused to {doing}: {words}",
+        summary=f"{endpoint} refused to {doing}: {words or f'HTTP status {status}'}",
         detail=", ".join(filter(None, facts)),
         hint=_hint(code, status),
         endpoint=endpoint,
@@ -91,6 +92,8 @@ def refusal(
 def _hint(code: int | None, status: int | None) -> str:
     if status == 401:
         return "Check the endpoint's username and password; the account must be allowed to use http."
+    if code is None and status is not None and status >= 500:
+        return "Its management service answers and does not work: look at the cluster's health, then again."
     return HINTS.get(code, "") if code is not None else ""
 
 

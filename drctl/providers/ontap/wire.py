@@ -46,9 +46,6 @@ from drctl.providers.ontap import problems
 from drctl.providers.ontap.model import OntapEndpoint
 from drctl.providers.ontap.request import Request
 
-CONNECT = 5.0
-"""Seconds to open a connection: a dead site swallows packets, and a step should not wait long for it."""
-
 READ = 30.0
 """Seconds for an answer to a read; ONTAP itself gives up after 15."""
 
@@ -114,7 +111,7 @@ class _Adapter(HTTPAdapter):
         if begun - self._traffic.used > IDLE:
             self.poolmanager.clear()
         self.max_retries = Retry(1, connect=0, redirect=0, other=0) if reading else Retry(0, read=False)
-        limits = (CONNECT, READ if reading else CHANGE)
+        limits = (self._endpoint.connect_timeout, READ if reading else CHANGE)
         response = super().send(request, stream=stream, timeout=limits, verify=verify)
         self._learn(response, self._clock.monotonic() - begun)
         response.headers.pop("Location", None)

@@ -28,9 +28,6 @@ KILL_AFTER = 5
 ANSWER_MARGIN = 10.0
 """Seconds before an answer that is late is given up as lost."""
 
-FILE_TIMEOUT = 60.0
-"""Seconds for reading or writing one file of at most ``LIMIT`` bytes."""
-
 LINGER = 2.0
 """Seconds to wait for more output after a command has ended: something in the background may hold it open."""
 
@@ -174,7 +171,7 @@ class SshClient:
 
     def _exchange(self, channel: paramiko.Channel, line: str, patience: float) -> Result:
         deadline = self._clock.monotonic() + patience
-        with _given_up_after(patience, channel):  # paramiko waits for ever for the answer to exec
+        with reaching.cut_after(patience, channel):  # paramiko waits for ever for the answer to exec
             channel.set_combine_stderr(True)
             channel.exec_command(line)
             output, truncated = self._collect(channel, deadline)
@@ -216,13 +213,17 @@ class SshClient:
 
     @contextlib.contextmanager
     def _sftp(self) -> Iterator[paramiko.SFTPClient]:
-        with self._slots, self._channel() as channel, _given_up_after(FILE_TIMEOUT, channel):
+        limit = self._endpoint.file_timeout
+        with self._slots, self._channel() as channel, reaching.cut_after(limit, channel) as over:
             try:
                 channel.invoke_subsystem("sftp")
-                yield paramiko.SFTPClient(channel)
+                with paramiko.SFTPClient(channel) as sftp:
+                    yield sftp
             except LOST as error:
                 if not _is_refusal(error):
                     self._connection.forget(channel.get_transport())
+                if over.is_set():
+                    raise TimeoutError(f"no answer within {limit:g} s") from error
                 raise
 
     def _read(self, sftp: paramiko.SFTPClient, path: str) -> FileState:
@@ -292,10 +293,12 @@ class SshClient:
             summary = f"cannot {verb} {path}: permission denied for {self._endpoint.username}"
             return self._error("ssh-file-denied", summary)
         refused = _is_refusal(error)
+        why = str(error).rstrip(": ") or "the connection broke off"
+        hint = "Look at the host: is it overloaded, its disk full, its sftp-server there?"
         return self._error(
             "ssh-file-failed",
-            f"cannot {verb} {path}",
-            str(error) or "the connection broke off",
+            f"{self._endpoint.name} cannot {verb} {path}: {why}",
+            hint=hint,
             transient=not refused and not effect_unknown,
             effect_unknown=effect_unknown and not refused,
         )
@@ -320,15 +323,3 @@ class SshClient:
 def _is_refusal(error: Exception) -> bool:
     """Say whether the host answered, and its answer was no."""
     return isinstance(error, OSError) and not isinstance(error, (ConnectionError, TimeoutError))
-
-
-@contextlib.contextmanager
-def _given_up_after(seconds: float, channel: paramiko.Channel) -> Iterator[None]:
-    """Close the channel when time is up: some of paramiko's waits have no timeout of their own."""
-    timer = threading.Timer(seconds, channel.close)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()

@@ -160,8 +160,10 @@ def _refused(endpoint: SshEndpoint, error: Exception) -> ProviderError:
 
 
 def _unreachable(endpoint: SshEndpoint, what: str, error: Exception) -> ProviderError:
-    reason = "timed out" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
-    problem = Problem("ssh-unreachable", f"{_name(endpoint)} {what}", reason, endpoint=endpoint.name)
+    words = error.strerror if isinstance(error, OSError) else ""
+    reason = "timed out" if isinstance(error, TimeoutError) else words or str(error) or type(error).__name__
+    hint = "Check the address, the network, and that the host and its sshd are up."
+    problem = Problem("ssh-unreachable", f"{_name(endpoint)} {what}", reason, hint, endpoint=endpoint.name)
     return ProviderError(problem, transient=True, unreachable=True)
 
 

@@ -20,8 +20,9 @@ LIMIT = 1 << 20
 class SshEndpoint(Endpoint):
     """A POSIX host with GNU ``timeout``; login by key only, host key known beforehand.
 
-    ``passphrase`` opens an encrypted key. ``connect_timeout`` and ``keepalive`` are seconds. The
-    default concurrency keeps well below what sshd allows one connection (MaxSessions 10).
+    ``passphrase`` opens an encrypted key. ``connect_timeout`` and ``keepalive`` are seconds;
+    ``file_timeout`` bounds the reading or writing of one file. The default concurrency keeps well below
+    what sshd allows one connection (MaxSessions 10).
     """
 
     default_concurrency: ClassVar[int] = 4
@@ -38,6 +39,7 @@ class SshEndpoint(Endpoint):
     )
     connect_timeout: Duration = Field(10.0, description="How long connection and login may take.")
     keepalive: Duration = Field(15.0, description="Pause between two signs of life on an idle connection.")
+    file_timeout: Duration = Field(60.0, description="How long reading or writing a file may take.")
 
 
 @dataclass(frozen=True, slots=True)

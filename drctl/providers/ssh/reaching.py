@@ -51,7 +51,7 @@ def get(forward: Forward, question: Question, clock: Clock) -> Answer:
     try:
         with forward(question.address, parts.port or (443 if secure else 80), question.timeout) as channel:
             channel.settimeout(max(0.01, left()))
-            with _cut_after(max(0.01, left()), channel):
+            with cut_after(max(0.01, left()), channel):
                 seen = exchange(channel, parts, question, context)
     except (ConnectError, paramiko.SSHException, http.client.HTTPException, EOFError, OSError) as error:
         return Answer(_reason(error if left() > 0 else TimeoutError(), question.timeout))
@@ -59,13 +59,23 @@ def get(forward: Forward, question: Question, clock: Clock) -> Answer:
 
 
 @contextlib.contextmanager
-def _cut_after(seconds: float, channel: paramiko.Channel) -> Iterator[None]:
-    """Close the channel when time is up: its timeout begins anew with every byte it gets."""
-    timer = threading.Timer(seconds, channel.close)
+def cut_after(seconds: float, channel: paramiko.Channel) -> Iterator[threading.Event]:
+    """Close the channel when time is up; the event says so.
+
+    Some of paramiko's waits have no timeout of their own, and that of others begins anew with every byte.
+    """
+    over = threading.Event()
+
+    def cut() -> None:
+        over.set()
+        with contextlib.suppress(paramiko.SSHException, EOFError, OSError):  # it broke off at the same time
+            channel.close()
+
+    timer = threading.Timer(seconds, cut)
     timer.daemon = True
     timer.start()
     try:
-        yield
+        yield over
     finally:
         timer.cancel()
 

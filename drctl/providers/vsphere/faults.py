@@ -10,8 +10,14 @@ from drctl.core.problem import Problem, ProviderError
 
 WRITABLE: Final = "Check that the datastore is accessible and not read-only, as an unbroken mirror is."
 
+TAKEN: Final = (
+    "Something of that name or from that file is registered there: look at it, then rename or unregister it."
+)
+
 HINTS: Final[Mapping[str, str]] = {
+    "AlreadyExists": TAKEN,
     "CannotAccessFile": WRITABLE,
+    "DuplicateName": TAKEN,
     "FileFault": WRITABLE,
     "FileLocked": "Another host may run this VM, or hold its files: power it off there.",
     "GenericVmConfigFault": WRITABLE,

@@ -168,7 +168,7 @@ class PowerOn(_Power):
         def judge(watch: Watch) -> bool | None:
             question = watch.value(moref, "runtime.question")
             if question is not None:
-                raise asked(what, question, client.endpoint.name)
+                raise asked(what, question, client.endpoint.name, control)
             if moref in watch.gone or watch.value(moref, "runtime.powerState") == "poweredOff":
                 raise refuse("vm-stopped", f"{self.vm} went off again while it was starting")
             return True if watch.value(moref, "guest.toolsRunningStatus") == TOOLS_RUN else None

@@ -11,6 +11,7 @@ import socket
 import ssl
 import threading
 import weakref
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, Final
 from xml.parsers.expat import ExpatError
@@ -191,6 +192,8 @@ def _negotiate(endpoint: VsphereEndpoint, stub: Stub) -> str:
     for version in known("vim25"):
         if VmomiSupport.versionIdMap[version] in offered:
             return str(version)
+    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise _not_working(endpoint, f"{answer.status} {answer.reason}")
     raise ProviderError(
         Problem(
             code="not-a-vcenter",
@@ -206,16 +209,25 @@ _HAS_EXPIRED: Final = 10
 """OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED."""
 
 
-def _distrust(error: ssl.SSLCertVerificationError) -> str:
-    return str(getattr(error, "verify_message", "") or error)
-
-
 def _trusting(endpoint: VsphereEndpoint, error: ssl.SSLCertVerificationError) -> str:
     if getattr(error, "verify_code", None) == _HAS_EXPIRED:
         return (
             f"Renew the certificate of {endpoint.name}; if it is still valid, correct this machine's clock."
         )
     return f"Give {endpoint.name} a ca_file, or pin its certificate with certificate_file."
+
+
+def _not_working(endpoint: VsphereEndpoint, answer: str) -> ProviderError:
+    """Return the error for a vCenter whose web server is up before, or without, its services."""
+    return ProviderError(
+        Problem(
+            code="not-working",
+            summary=f"{endpoint.name} ({endpoint.host}:{endpoint.port}) answers {answer}: its services do not work",
+            hint="One that has just been started takes some minutes; else look at the services of the appliance.",
+            endpoint=endpoint.name,
+        ),
+        transient=True,
+    )
 
 
 def unreachable(endpoint: VsphereEndpoint, error: Exception) -> ProviderError:
@@ -238,10 +250,20 @@ def unreachable(endpoint: VsphereEndpoint, error: Exception) -> ProviderError:
     else:
         why = _words(error)
     return ProviderError(
-        Problem(code="unreachable", summary=f"{place} cannot be reached: {why}", endpoint=endpoint.name),
+        Problem(
+            code="unreachable",
+            summary=f"{place} cannot be reached: {why}",
+            hint="Check the address, the network, and that the vCenter is up.",
+            endpoint=endpoint.name,
+        ),
         transient=True,
         unreachable=True,
     )
+
+
+def _distrust(error: ssl.SSLCertVerificationError) -> str:
+    """Say why a certificate was not accepted; one that is not the pinned one has no verify message."""
+    return str(getattr(error, "verify_message", "") or error)
 
 
 def _words(error: Exception) -> str:

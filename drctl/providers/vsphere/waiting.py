@@ -54,7 +54,7 @@ def task_result(client: Vsphere, one: Following, patience: Patience) -> Any:
             raise _forgotten(one.what, name)
         question = watch.value(one.vm, "runtime.question") if one.vm else None
         if question is not None:
-            raise asked(one.what, question, name)
+            raise asked(one.what, question, name, one.control)
         one.show(watch.value(one.task, "info.progress"))
         return None
 
@@ -67,23 +67,26 @@ def task_result(client: Vsphere, one: Following, patience: Patience) -> Any:
     return result
 
 
-def asked(what: str, question: Any, endpoint: str) -> ProviderError:
-    """Return the error for a VM that waits for an answer; drctl gives none by itself."""
+def asked(what: str, question: Any, endpoint: str, control: Control | None) -> ProviderError:
+    """Return the error for a VM that waits for an answer; drctl gives none by itself.
+
+    It is said at once as well: the task waits as long as the question does, and so may the step.
+    """
     choices = ", ".join(f"{one.key} = {one.label}" for one in question.choice.choiceInfo or ())
     ids = {message.id for message in question.message or ()}
     moved = "msg.uuid.altered" in ids
-    return ProviderError(
-        Problem(
-            code="vm-question",
-            summary=f"{what}: the VM asks: {question.text.strip()}",
-            detail=f"Choices: {choices}. drctl answers no question by itself; the task waits for the answer.",
-            hint="Answer in the vSphere Client (VM > Actions > Guest OS > Answer Question)"
-            + (", 'I moved it' after a failover, " if moved else " ")
-            + "then resume.",
-            endpoint=endpoint,
-        ),
-        effect_unknown=True,
+    problem = Problem(
+        code="vm-question",
+        summary=f"{what}: the VM asks: {question.text.strip()}",
+        detail=f"Choices: {choices}. drctl answers no question by itself; the task waits for the answer.",
+        hint="Answer in the vSphere Client (VM > Actions > Guest OS > Answer Question)"
+        + (", 'I moved it' after a failover, " if moved else " ")
+        + "then resume.",
+        endpoint=endpoint,
     )
+    if control is not None:
+        control.progress(f"{problem.summary} {problem.detail}")
+    return ProviderError(problem, effect_unknown=True)
 
 
 def _forgotten(what: str, endpoint: str) -> ProviderError:

@@ -113,6 +113,14 @@ def test_a_stopped_run_ends_with_the_commands_to_type() -> None:
     assert [line.strip() for line in text.splitlines()[-3:]] == commands
 
 
+def test_what_stopped_a_run_says_what_to_do_in_names_that_can_be_copied() -> None:
+    names = " ".join(f"edge-of-lyon-{number}" for number in range(9))
+    trouble = ev.ProblemData(code="ssh", summary=f"cannot read {names}", hint="Look at /var/log/secure.")
+    text = closing(begin().say(ev.StepFailed(step="break", problem=trouble)), ExitCode.FAILED)
+    assert "→ Look at /var/log/secure." in " ".join(text.split())
+    assert set(names.split()) <= set(text.split()), "no name is broken at its hyphens"
+
+
 def test_status_lists_what_runs_waits_and_went_wrong() -> None:
     story = ask(begin())
     text = "\n".join(standing_lines(standing(story, alive=True)))
