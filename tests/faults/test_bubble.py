@@ -9,7 +9,7 @@ from fault_play import REFUSED, Act, Table, answer_the_question, play, undisturb
 from drctl.core.problem import ExitCode
 
 SILENT = ("cannot be reached: no answer", "Check the address, the network")
-EXPIRED = ("it has expired", "Renew it on ontap-lyon")
+EXPIRED = ("it has expired", "Renew the certificate of ontap-lyon")
 NOT_IN_A_BUBBLE = "a bubble has no names, no mirrors and no shares of its own"
 
 DRILL = Table(
@@ -22,7 +22,7 @@ DRILL = Table(
             Act("http-500:ontap-lyon", REFUSED, says=("HTTP status 500", "look at the cluster's health")),
             Act("http-500:vc-lyon", REFUSED, says=("its services do not work", "some minutes")),
             Act("tls-expired:ontap-lyon", REFUSED, says=EXPIRED),
-            Act("tls-expired:vc-lyon", REFUSED, says=("certificate has expired", "Renew it on vc-lyon")),
+            Act("tls-expired:vc-lyon", REFUSED, says=("certificate has expired", "Renew the certificate of vc-lyon")),
             Act("auth-expired:vc-lyon", REFUSED, says=("refused the login", "Check username and password")),
             Act("aggregate-full:aggr1", REFUSED, says=("0.0 % free, wanted are 5 %", "Free or add space")),
             Act("tsig-bad-key:dns-main", REFUSED, says=("by another secret or algorithm",)),
