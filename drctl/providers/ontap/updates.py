@@ -93,6 +93,9 @@ class Update(Action[Client, MirrorState]):
         if self.newer_than is None:
             following.update()
             return
+        now = self.read(client)
+        if now.mirror is not None and self._is_proven(now.mirror, now.recovery_point):
+            return  # an earlier attempt's transfer, whose end was not seen
         wait_past(client, control, self.newer_than)
         for _ in range(ATTEMPTS):
             relation = following.update()
