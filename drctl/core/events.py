@@ -125,7 +125,7 @@ class StepStarted(EventData):
 
 
 class StepHandle(EventData):
-    """The target's own id of a long job, or of what a step made on its way (a folder)."""
+    """The target's own id of a long job."""
 
     type: ClassVar[str] = "StepHandle"
     step: str

@@ -103,11 +103,19 @@ class BreakToSnapshot(Action[Client, Rewind]):
     output_names: ClassVar[frozenset[str]] = frozenset({"svm", "volume", "recovery_point", "snapshot"})
 
     destination: Destination
-    snapshot: str
-    may_delete: tuple[str, ...] | None = None
-    give_up_mirrors: bool = False
-    quiesce_timeout: Duration = 60.0
-    override: bool = True
+    snapshot: str = Argument(description="A snapshot's name, or a time: the newest made at or before it.")
+    may_delete: tuple[str, ...] | None = Argument(
+        None, description="Names of the newer snapshots that may go; without it nothing is changed."
+    )
+    give_up_mirrors: bool = Argument(
+        default=False, description="Release mirrors that begin at this volume: they lose their base."
+    )
+    quiesce_timeout: Duration = Argument(
+        60.0, description="How long the mirror may take to become quiet; a transfer is aborted at once."
+    )
+    override: bool = Argument(
+        default=True, description="Break with force where the peer does not answer or validation fails."
+    )
 
     def touches(self) -> frozenset[ObjectRef]:
         """Name the mirror and its volume."""

@@ -66,7 +66,9 @@ class RemoveFolder(Action[Vsphere, FolderState]):
     state: ClassVar[type] = FolderState
 
     folder: Path
-    moref: str | None = None
+    moref: str | None = Limits(
+        None, description="The folder's id in its vCenter: no other of its path is meant."
+    )
 
     def touches(self) -> frozenset[ObjectRef]:
         """Name the folder."""

@@ -30,7 +30,7 @@ class BubbleEmpty(Probe[Vsphere]):
     suffix: Annotated[str, Limits(min_length=1)]
     folder: Annotated[str, Limits(min_length=1)]
     datastores: tuple[str, ...] = ()
-    folders: tuple[str, ...] = ()
+    folders: tuple[str, ...] = Limits((), description="Folders that the drill made, which must be gone.")
     junction_prefix: str | None = Limits(None, min_length=2)
     known: tuple[str, ...] = ()
 
