@@ -89,10 +89,6 @@ pytest: .venv/.tested ## the tests alone, with coverage; PYTEST_ARGS selects
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered
 
-.PHONY: crash
-crash: .venv/.tested ## kill every verb at every boundary; make test samples those of the long ones (about an hour)
-	@DRCTL_CRASH_STRIDE=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/crash
-
 .PHONY: bench
 bench: .venv/.tested peers ## the figures of the README
 	@$(BIN)/python tests/bench/run.py

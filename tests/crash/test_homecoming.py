@@ -35,6 +35,12 @@ def drctl(estate: Estate, *words: Any) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
+def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """Wait for it; return its exit status and what it printed."""
+    output, _ = process.communicate(timeout=120)
+    return process.returncode, output
+
+
 def runs(estate: Estate) -> list[Run]:
     folders = (estate.home / str(estate.count) / "runs").iterdir()
     return [Run.of(scan(folder / "journal.jsonl").records) for folder in sorted(folders)]
@@ -63,8 +69,8 @@ def test_killed_on_its_way_it_goes_on_into_its_reprotect(away: Estate) -> None:
     begun = drctl(away, "failback", MOVED, *words)
     assert world.wait(lambda: len(world.estate.mutations) >= changes + 3, 60)
     begun.send_signal(signal.SIGKILL)
-    finish(begun)
-    status, output = finish(drctl(away, "resume", "last", "--answers", ANSWERS))
+    begun.communicate(timeout=60)
+    status, output = ended(drctl(away, "resume", "last", "--answers", ANSWERS))
     assert status == ExitCode.OK, output
     assert "the mirror svm_prod:pacs_images → svm_dr:pacs_images_dr is healthy" in output
     is_home(away)
@@ -80,9 +86,9 @@ def test_killed_between_the_two_the_reprotect_is_made_up_for_once(away: Estate) 
     assert status == ExitCode.OK, output
     assert [run.started.mode for run in runs(away) if run.started] == ["switchover", "reprotect", "failback"]
     failback = away.last_run
-    status, output = finish(drctl(away, "resume", "last"))
+    status, output = ended(drctl(away, "resume", "last"))
     assert status == ExitCode.OK, output
     is_home(away)
-    status, output = finish(drctl(away, "resume", failback))
+    status, output = ended(drctl(away, "resume", failback))
     assert status == ExitCode.USAGE, output
     assert "has ended" in output

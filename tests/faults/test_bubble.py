@@ -22,7 +22,11 @@ DRILL = Table(
             Act("http-500:ontap-lyon", REFUSED, says=("HTTP status 500", "look at the cluster's health")),
             Act("http-500:vc-lyon", REFUSED, says=("its services do not work", "some minutes")),
             Act("tls-expired:ontap-lyon", REFUSED, says=EXPIRED),
-            Act("tls-expired:vc-lyon", REFUSED, says=("certificate has expired", "Renew the certificate of vc-lyon")),
+            Act(
+                "tls-expired:vc-lyon",
+                REFUSED,
+                says=("certificate has expired", "Renew the certificate of vc-lyon"),
+            ),
             Act("auth-expired:vc-lyon", REFUSED, says=("refused the login", "Check username and password")),
             Act("aggregate-full:aggr1", REFUSED, says=("0.0 % free, wanted are 5 %", "Free or add space")),
             Act("tsig-bad-key:dns-main", REFUSED, says=("by another secret or algorithm",)),

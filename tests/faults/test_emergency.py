@@ -29,7 +29,11 @@ FAILOVER = Table(
             Act("site-partition:lyon", REFUSED, says=SILENT),
             Act("refused:edge-lyon", REFUSED, says=("Connection refused", "its sshd are up")),
             Act("http-500:vc-lyon", REFUSED, says=("its services do not work", "some minutes")),
-            Act("tls-expired:ontap-lyon", REFUSED, says=("it has expired", "Renew the certificate of ontap-lyon")),
+            Act(
+                "tls-expired:ontap-lyon",
+                REFUSED,
+                says=("it has expired", "Renew the certificate of ontap-lyon"),
+            ),
             Act("auth-expired:vc-lyon", REFUSED, says=("refused the login", "Check username and password")),
             Act(
                 "junction-busy:svm_dr:*",
@@ -158,7 +162,12 @@ REPROTECT = Table(
                 says=("how replication was set", "is not known", "User is not authorized", "Then once more"),
             ),
             Act("http-500:ontap-lyon:once", REFUSED, says=("how replication was set", "HTTP status 500")),
-            Act("tls-expired:ontap-paris", ExitCode.EXCEPTIONS, UNTOUCHED, ("Renew the certificate of ontap-paris",)),
+            Act(
+                "tls-expired:ontap-paris",
+                ExitCode.EXCEPTIONS,
+                UNTOUCHED,
+                ("Renew the certificate of ontap-paris",),
+            ),
             Act(
                 "peer-unreachable:ontap-paris",
                 ExitCode.EXCEPTIONS,

@@ -26,7 +26,11 @@ def move(here: str, there: str) -> tuple[tuple[Act, ...], ...]:
             Act(f"site-partition:{there}", REFUSED, says=SILENT),
             Act(f"refused:vc-{here}", REFUSED, says=("connection refused", "that the vCenter is up")),
             Act(f"http-500:ontap-{here}", REFUSED, says=("HTTP status 500", "look at the cluster's health")),
-            Act(f"tls-expired:vc-{there}", REFUSED, says=("has expired", f"Renew the certificate of vc-{there}")),
+            Act(
+                f"tls-expired:vc-{there}",
+                REFUSED,
+                says=("has expired", f"Renew the certificate of vc-{there}"),
+            ),
             Act(f"auth-expired:ontap-{here}", REFUSED, says=("Check the endpoint's username and password",)),
             Act("aggregate-full:aggr1", REFUSED, says=("0.0 % free, wanted are 5 %", "Free or add space")),
             Act(

@@ -50,7 +50,8 @@ class Estate:
     def back(self, kept: Kept) -> None:
         """Begin where the estate was kept."""
         self._begin(kept.estate)
-        shutil.copytree(kept.home, self.environment["DRCTL_HOME"])
+        if kept.home.exists():
+            shutil.copytree(kept.home, self.environment["DRCTL_HOME"])
 
     def _begin(self, estate: Any) -> None:
         self.lab.reset(estate)
