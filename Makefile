@@ -14,7 +14,7 @@ BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --require-hashes
 COMPILE := $(BIN)/pip-compile --generate-hashes --strip-extras --quiet --no-config --allow-unsafe \
   --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
-PEER_PACKAGES := bind9 openssh-server golang-go golang-github-vmware-govmomi-dev \
+PEER_PACKAGES := bind9 bind9-dnsutils openssh-server golang-go golang-github-vmware-govmomi-dev \
   chromium libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core fonts-liberation
 DEMO_HOME := .build/demo
 

@@ -290,13 +290,19 @@ class Worker:
                 return seen, None
             if running is None and not isinstance(seen, ProviderError):
                 return seen, None
-            if isinstance(running, Handle) and (following := _following(running)) != followed:
+            if isinstance(running, Handle) and (following := self._following(running)) != followed:
                 followed = following
                 self._append(ev.StepProgress(step=self._step.id, message=following))
             if clock.monotonic() >= (deadline if isinstance(running, Handle) else unread):
                 return seen, running
             self._pause(pause)
         raise AssertionError("unreachable: intervals never end")
+
+    @staticmethod
+    def _following(running: Handle) -> str:
+        """Say what is waited for, and what the target says of it: a machine may be asking a question."""
+        said = f"{running.summary}; " if running.summary else ""
+        return f"{said}following {running.kind} {running.id}"
 
     def _running(self, operation: Operation, since: datetime) -> Handle | ProviderError | None:
         try:
@@ -376,8 +382,3 @@ def _at_it(running: Handle | ProviderError, operation: Operation) -> str:
     if isinstance(running, Handle):
         return f"{running.kind} {running.id} is still running on {operation.endpoint}"
     return f"{operation.endpoint} does not say whether a job is still running: {running}"
-
-
-def _following(running: Handle) -> str:
-    """Say what is waited for, and what the target says of it: a machine may be asking a question."""
-    return (f"{running.summary}; " if running.summary else "") + f"following {running.kind} {running.id}"

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,13 +46,15 @@ class Estate:
     def keep(self) -> Kept:
         """Keep the estate at rest, and the runs made on it, to go ``back`` to."""
         assert self.lab.wait("settled", 60)
-        return Kept(self.lab.keep(), self.home / str(self.count))
+        home, copy = self.home / str(self.count), Path(tempfile.mkdtemp(dir=self.home))
+        if home.exists():
+            shutil.copytree(home, copy, dirs_exist_ok=True)
+        return Kept(self.lab.keep(), copy)
 
     def back(self, kept: Kept) -> None:
         """Begin where the estate was kept."""
         self._begin(kept.estate)
-        if kept.home.exists():
-            shutil.copytree(kept.home, self.environment["DRCTL_HOME"])
+        shutil.copytree(kept.home, self.environment["DRCTL_HOME"])
 
     def _begin(self, estate: Any) -> None:
         self.lab.reset(estate)
