@@ -25,6 +25,7 @@ from drctl.core.action import (
 from drctl.core.bubble import Bubble
 from drctl.core.clients import Clients
 from drctl.core.operation import Look, Operation, Seen
+from drctl.core.probe import BulkProbe, Observation
 from drctl.core.problem import DrctlError, Problem, ProviderError
 from drctl.core.provider import Access, AnyAction, AnyProbe, Provider, Registry
 from drctl.core.secret import Resolver
@@ -79,6 +80,7 @@ class BoundAction(_Bound):
 
     action: AnyAction
     kind: Literal["action"] = "action"
+    in_bulk: bool = True
 
     @property
     def reversibility(self) -> Reversibility | None:
@@ -144,6 +146,11 @@ class BoundProbe(_Bound):
         """Return nothing: what a probe sees cannot be known before."""
         return {}
 
+    @property
+    def in_bulk(self) -> bool:
+        """Say whether one look answers for many of its kind."""
+        return isinstance(self.probe, BulkProbe)
+
     def look(self) -> Seen:
         """Observe and judge."""
         try:
@@ -151,6 +158,10 @@ class BoundProbe(_Bound):
                 seen = self.probe.observe(client)
         except ProviderError as error:
             return error
+        return self.judge(seen)
+
+    def judge(self, seen: Observation) -> Seen:
+        """Judge what was seen."""
         finding = self.probe.judge(seen)
         return Look(finding=finding, values=seen.values, outputs=seen.values)
 
@@ -170,18 +181,35 @@ class BoundProbe(_Bound):
 def read_bulk(bound: Sequence[BoundAction]) -> list[Seen]:
     """Read for actions of one class on one endpoint with one client, and compare each."""
     kind: type[Action[Any, Any]] = type(bound[0].action)
+
+    def read(client: Any) -> Sequence[Any]:
+        return kind.read_many([one.action for one in bound], client)
+
+    return _together(bound[0], read, [one.compare for one in bound])
+
+
+def observe_bulk(bound: Sequence[BoundProbe]) -> list[Seen]:
+    """Observe for bulk probes of one class on one endpoint with one client, and judge each."""
+    probes = [one.probe for one in bound if isinstance(one.probe, BulkProbe)]
+
+    def read(client: Any) -> Sequence[Any]:
+        return type(probes[0]).observe_many(probes, client)
+
+    return _together(bound[0], read, [one.judge for one in bound])
+
+
+def _together(
+    first: _Bound, read: Callable[[Any], Sequence[Any]], tell: Sequence[Callable[[Any], Seen]]
+) -> list[Seen]:
     try:
-        with bound[0].using(Access.READ) as client:
-            states = kind.read_many([one.action for one in bound], client)
+        with first.using(Access.READ) as client:
+            found = read(client)
     except ProviderError as error:
-        return [error] * len(bound)
-    for state in states:
-        if isinstance(state, ProviderError):
-            bound[0].clients.note(bound[0].endpoint, state)
-    return [
-        state if isinstance(state, ProviderError) else one.compare(state)
-        for one, state in zip(bound, states, strict=True)
-    ]
+        return [error] * len(tell)
+    for one in found:
+        if isinstance(one, ProviderError):
+            first.clients.note(first.endpoint, one)
+    return [one if isinstance(one, ProviderError) else say(one) for say, one in zip(tell, found, strict=True)]
 
 
 class ProviderBinder:
@@ -220,7 +248,8 @@ class ProviderBinder:
         """Look with bulk reads where the provider has them; endpoints in parallel; in order."""
         groups: dict[tuple[str, str | None, int], list[int]] = {}
         for index, operation in enumerate(operations):
-            alone = -1 if isinstance(operation, BoundAction) else index
+            bulk = isinstance(operation, BoundAction | BoundProbe) and operation.in_bulk
+            alone = -1 if bulk else index
             groups.setdefault((operation.uses, operation.endpoint, alone), []).append(index)
         results: dict[int, Seen] = {}
         with ThreadPoolExecutor(READERS, thread_name_prefix="read") as pool:
@@ -234,7 +263,13 @@ def _look_group(operations: Sequence[Operation], indexes: Sequence[int]) -> Call
     def look() -> dict[int, Seen]:
         members = [operations[index] for index in indexes]
         actions = [member for member in members if isinstance(member, BoundAction)]
-        seen = read_bulk(actions) if len(actions) == len(members) else [one.look() for one in members]
+        probes = [member for member in members if isinstance(member, BoundProbe) and member.in_bulk]
+        if len(actions) == len(members):
+            seen = read_bulk(actions)
+        elif len(probes) == len(members):
+            seen = observe_bulk(probes)
+        else:
+            seen = [one.look() for one in members]
         return dict(zip(indexes, seen, strict=True))
 
     return look

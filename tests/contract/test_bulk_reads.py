@@ -11,6 +11,10 @@ import pytest
 import yaml
 
 from drctl.core.action import Action
+from drctl.core.binding import ProviderBinder
+from drctl.core.clients import Clients
+from drctl.core.clock import SystemClock
+from drctl.core.operation import Look
 from drctl.core.provider import Access, Registry
 from drctl.lab.server import Lab
 
@@ -49,13 +53,16 @@ def requests(caplog):
     return count
 
 
-def reader(lab):
+def endpoint(lab):
     folder = Path(lab.inventory).parent
     fields = yaml.safe_load(Path(lab.inventory).read_text())["endpoints"]["ontap-lyon"]
     fields |= {"name": "ontap-lyon", "ca_file": str(folder / fields["ca_file"])}
-    provider = Registry().provider("ontap")
     context = {"resolve": lambda kind, place: lab.secrets[place]}
-    return provider.connect(provider.endpoint.model_validate(fields, context=context), Access.READ)
+    return Registry().provider("ontap").endpoint.model_validate(fields, context=context)
+
+
+def reader(lab):
+    return Registry().provider("ontap").connect(endpoint(lab), Access.READ)
 
 
 DESTINATION = {"destination": "svm_dr:f{}_dr"}
@@ -84,21 +91,21 @@ ARGUMENTS = {
 }
 
 
+def arguments(uses, number):
+    return {
+        name: value.format(number) if isinstance(value, str) else value
+        for name, value in ARGUMENTS[uses].items()
+    }
+
+
 @pytest.mark.parametrize("uses", ARGUMENTS)
 def test_many_cost_what_a_few_cost(farm, requests, uses):
     kind = Registry().find(uses)
 
-    def build(number):
-        written = {
-            name: value.format(number) if isinstance(value, str) else value
-            for name, value in ARGUMENTS[uses].items()
-        }
-        return kind.model_validate(written)
-
     costs, seen = [], []
     with reader(farm) as client:
         for amount in (FEW, MANY):
-            wanted = [build(number) for number in range(amount)]
+            wanted = [kind.model_validate(arguments(uses, number)) for number in range(amount)]
             requests()
             look = kind.read_many if issubclass(kind, Action) else kind.observe_many
             seen = look(wanted, client)
@@ -108,6 +115,17 @@ def test_many_cost_what_a_few_cost(farm, requests, uses):
     assert costs[1] <= costs[0] + EACH_TWENTY
     assert len(seen) == MANY
     assert [without_figures(one) for one in seen[-2:]] == [without_figures(one) for one in alone]
+
+
+@pytest.mark.parametrize("uses", ["ontap.mirror.fresh", "ontap.volume.ready", "ontap.snapmirror.break"])
+def test_what_a_plan_asks_of_many_is_asked_together(farm, requests, uses):
+    registry, here = Registry(), endpoint(farm)
+    with Clients(registry, {here.name: here}, SystemClock()) as clients:
+        binder = ProviderBinder(registry, clients, lambda kind, place: place)
+        wanted = [binder.bind(uses, here.name, arguments(uses, number)) for number in range(MANY)]
+        seen = binder.look_many(wanted)
+    assert requests() <= 5 + EACH_TWENTY
+    assert [type(one) for one in seen] == [Look] * MANY
 
 
 def without_figures(seen):
