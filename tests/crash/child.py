@@ -1,7 +1,7 @@
 """drctl with a journal that kills the process.
 
 ``child.py WHEN N`` and then ``failover|drill RUNBOOK ANSWERS [NAME=POINT]`` (rolled back in place, agreed),
-``cleanup`` or ``resume [ANSWERS]``.
+``cleanup``, ``rollback`` or ``resume [ANSWERS]``.
 
 WHEN is ``before`` (nothing of write N reaches the disk), ``torn`` (half of it does), ``after`` (all of
 it does, and nothing else happens), ``end-of`` (N is a step: nothing of the write that ends it reaches the
@@ -15,7 +15,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from drctl.app.aftermath import aftermath
+from drctl.app.aftermath import Undoer, aftermath
 from drctl.app.answers import prepared_answers
 from drctl.app.approval import Approval
 from drctl.app.case import Case, Files, load_case, opened, prepare, refuse_blockers
@@ -77,8 +77,8 @@ def begin(context: Context, mode: Mode, runbook: str, answers: str, rolled_back:
     return int(ended.exit_code)
 
 
-def clean_up(context: Context) -> int:
-    found = aftermath(context, "last", "cleanup")
+def undo(context: Context, mode: Undoer) -> int:
+    found = aftermath(context, "last", mode)
     with opened(found.case, context) as binder:
         plan = prepare(found.case, binder)
         refuse_blockers(plan)
@@ -114,8 +114,8 @@ def main() -> int:
     match verb:
         case "failover" | "drill" | "switchover" | "failback":
             status = begin(context, verb, *arguments)
-        case "cleanup":
-            status = clean_up(context)
+        case "cleanup" | "rollback":
+            status = undo(context, verb)
         case "reprotect":
             status = protect(context)
         case _:

@@ -55,7 +55,7 @@ def die_and_resume(estate: Estate, model: Model, when: str, at: int) -> list[str
         return []
     if at == 1 and when != "after":  # the journal has no beginning: no run was made, nothing was touched
         return [] if not estate.effects() else [f"{when} {at}: touched before the journal began"]
-    status, output = finish(estate.resume(ANSWERS))
+    status, output = estate.resumed(ANSWERS)
     place = f"{when} {at}"
     wrong = [f"{place}: exit {status}: {output}"] if status != ExitCode.OK else []
     if estate.world() != model.world:

@@ -14,6 +14,9 @@ from typing import Any
 
 from nursery import Child, Nursery
 
+from drctl.core.run import Run
+from drctl.engine.chain import scan
+
 ROOT = Path(__file__).parent.parent.parent
 HERE = ROOT / "tests" / "crash"
 CHILD = HERE / "child.py"
@@ -80,7 +83,11 @@ class Estate:
         """Clean up after the last drill in a child that dies at its ``at``-th write to the journals."""
         return self._start([when, str(at), "cleanup"])
 
-    def move(self, verb: str, runbook: Path, answers: Path, when: str = "never", at: int = 0) -> Child:
+    def roll_back(self, when: str = "never", at: int = 0) -> Child:
+        """Roll the last run back in a child that dies at its ``at``-th write to the journals."""
+        return self._start([when, str(at), "rollback"])
+
+    def move(self, verb: str, runbook: Path, answers: Path, when: str = "never", at: int | str = 0) -> Child:
         """Start a switchover or failback in a child that dies at its ``at``-th write to the journal."""
         return self._start([when, str(at), verb, str(runbook), str(answers)])
 
@@ -101,6 +108,12 @@ class Estate:
         """The id of the last run that has a journal."""
         journals = (self.home / str(self.count) / "runs").glob("*/journal.jsonl")
         return max(journal.parent.name for journal in journals)
+
+    def resumed(self, answers: Path | None) -> tuple[int, str]:
+        """Go on with the last run to its end; one that died right after its last word needs nothing."""
+        journal = self.home / str(self.count) / "runs" / self.last_run / "journal.jsonl"
+        finished = Run.of(scan(journal).records).finished
+        return finish(self.resume(answers)) if finished is None else (finished.exit, "")
 
     def world(self) -> Any:
         """The estate once it has come to rest."""
