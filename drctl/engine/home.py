@@ -5,13 +5,16 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import secrets
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
+from typing import Final
 
 from drctl.core import events as ev
 from drctl.core.clock import Clock
@@ -24,6 +27,9 @@ BEAT = 5.0
 
 LOCK = "engine.lock"
 """The file in a run's directory that its engine holds; its time is the engine's last sign of life."""
+
+_SECOND: Final = len("20260131-033000")
+_AT: Final = re.compile(rb'"at":\s*"([^"]+)"')
 
 STALE = 30.0
 """Seconds without a sign of life after which a run may be taken over."""
@@ -113,7 +119,9 @@ class Home:
         if not runs.is_dir():
             return []
         found = [RunDirectory(path) for path in sorted(runs.iterdir())]
-        return [directory for directory in found if directory.journal.exists()]
+        begun = [directory for directory in found if directory.journal.exists()]
+        seconds = groupby(begun, lambda directory: directory.id[:_SECOND])
+        return [directory for _, same in seconds for directory in _in_order(list(same))]
 
     def find(self, reference: str) -> RunDirectory:
         """Return the run of that id, unique prefix of one, or ``last``; raise ``DrctlError``."""
@@ -204,6 +212,18 @@ class Home:
             summary=f"no run can be written in {self.path}: {error.strerror or error}",
             hint="Give access or make room there, or name another place: --home DIR or DRCTL_HOME.",
         )
+
+
+def _in_order(runs: list[RunDirectory]) -> list[RunDirectory]:
+    """Put runs of one second in the order of their beginnings: their ids do not tell it."""
+    return runs if len(runs) < 2 else sorted(runs, key=_first_line)
+
+
+def _first_line(directory: RunDirectory) -> str:
+    """Return when a journal begins, as it is written there; empty when its first line is damaged."""
+    with directory.journal.open("rb") as file:
+        found = _AT.search(file.readline())
+    return found[1].decode() if found else ""
 
 
 def _conflict(run: Run, services: frozenset[str], sites: frozenset[str]) -> set[str]:

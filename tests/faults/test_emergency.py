@@ -100,6 +100,13 @@ FAILOVER = Table(
             Act("app-degraded:portal", ExitCode.FAILED, ("home[home]",), ("status 503, expected 200",)),
         ),
         (
+            Act(
+                "job-failed:relationships",
+                ExitCode.FAILED,
+                ("promote[pacs_images].break", "promote[portal_vm].break"),
+                ("refused to break svm_dr:", "The job was stopped"),
+                again=("PATCH /snapmirror/",),
+            ),
             Act("vm-stuck-booting:*", ExitCode.FAILED, POWER, ("VMware Tools did not start in time",)),
             Act("slow:ontap-lyon"),
             Act("reply-lost:ontap-lyon:once"),

@@ -31,10 +31,10 @@ def home(tmp_path, clock):
     return Home(tmp_path / "home", clock)
 
 
-def make(home: Home, identity: str, *events: ev.EventData) -> RunDirectory:
+def make(home: Home, identity: str, *events: ev.EventData, clock: FakeClock | None = None) -> RunDirectory:
     """A run as a journal and nothing else."""
     directory = home.create(identity)
-    file = JournalFile(directory.journal, FakeClock())
+    file = JournalFile(directory.journal, clock or FakeClock())
     file.commit([Entry(event, "engine") for event in events])
     file.close()
     return directory
@@ -75,6 +75,18 @@ def test_what_names_no_run_is_said(home, reference, words, hint):
     with pytest.raises(DrctlError, match=words) as caught:
         home.find(reference)
     assert hint in caught.value.problems[0].hint
+
+
+def test_runs_of_the_same_second_come_in_the_order_of_their_beginnings(home, clock):
+    for name in (
+        "20260131-030000-switchover-ffff",
+        "20260131-030000-reprotect-8888",
+        "20260131-030000-drill-0000",
+    ):
+        make(home, name, started(), clock=clock)
+        clock.advance(0.001)
+    assert [run.id.split("-")[2] for run in home.all()] == ["switchover", "reprotect", "drill"]
+    assert home.find("last").id.endswith("-drill-0000")
 
 
 def test_last_without_any_run_is_said(home):
