@@ -247,7 +247,9 @@ def delete(
 def _release(world: World, mirror: Mirror, *, keep: bool) -> None:
     source = find_path(world.estate.clusters[mirror.source_cluster], mirror.source)
     mirror.released = True
-    if source is not None:
+    local = world.estate.clusters[mirror.source_cluster].mirrors.values()
+    shown = {m.exported for m in local if m.destination == mirror.source}
+    if source is not None and mirror.exported not in shown:  # what the volume shows belongs to its own mirror
         snapshots.release(source, mirror.exported)
         if not keep:
             snapshots.drop(source, mirror.exported)

@@ -161,7 +161,9 @@ class Lab:
         self.net.await_settled()
 
     def _add(self, fault: Fault) -> None:
-        refuse_unknown(self.world.estate, fault)
+        survey = Survey(self.rendering.inventory, self.secrets)
+        planned = {node["name"] for _, node in survey.datastores()} | {vm.name for vm in survey.vms()}
+        refuse_unknown(self.world.estate, fault, planned)
         self.world.faults.add(fault)
 
     def lift(self, fault: str) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from fnmatch import fnmatchcase
+import re
+from collections.abc import Collection
 
 from drctl.lab.faults import Fault, UnknownFault
 from drctl.lab.model import Estate
+from drctl.lab.ontap.routes import RESOURCES
 from drctl.lab.storage import live_volumes, path_of
 
 
@@ -26,13 +28,23 @@ def targets(estate: Estate) -> set[str]:
     return found
 
 
-def refuse_unknown(estate: Estate, fault: Fault) -> None:
-    """Raise ``UnknownFault`` when nothing bears the target's name; a pattern may wait for what is made later."""
-    known = targets(estate)
-    if not fault.target or any(sign in fault.target for sign in "*?["):
+def refuse_unknown(estate: Estate, fault: Fault, planned: Collection[str] = ()) -> None:
+    """Raise ``UnknownFault`` when nothing bears the target's name; a pattern may wait for what is made later.
+
+    ``planned`` are names that are not there now: a datastore that a failover will mount is a target, too.
+    """
+    known = targets(estate).union(planned)
+    if fault.name in {"job-failed", "job-forgotten"}:
+        known |= {word for resource in RESOURCES for word in re.findall(r"[\w-]+", resource.path)}
+    if any(sign in fault.target for sign in "*?["):
         return
-    if any(fnmatchcase(name, fault.target) for name in known):
-        return
-    near = difflib.get_close_matches(fault.target, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else "sites, endpoints, machines, volumes as svm:volume …"
-    raise UnknownFault(f"nothing in this estate is called {fault.target!r}; {hint}")
+    asked = fault.target.split("/") if fault.name == "site-partition" else [fault.target]
+    for name in filter(None, asked):
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = (
+                f"did you mean {near[0]!r}?"
+                if near
+                else "sites, endpoints, machines, volumes as svm:volume …"
+            )
+            raise UnknownFault(f"nothing in this estate is called {name!r}; {hint}")

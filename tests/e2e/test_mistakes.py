@@ -15,6 +15,8 @@ from journals import RUN, Story, ask, begin, fence, go
 from terminal import Terminal
 
 from drctl.core import events as ev
+from drctl.core.clock import SystemClock
+from drctl.engine.home import RunDirectory, claim
 
 RUNBOOK = """\
 drctl: 1
@@ -96,7 +98,8 @@ def test_requests_say_what_could_have_been_meant(drctl: Callable[..., Ran], tmp_
     refused(drctl("retry", "last", "brek"), "no step is called 'brek'", "Did you mean break?")
     refused(drctl("answer", "last", "break", "go"), "Waiting for an answer now: go")
     refused(drctl("answer", "last", "go", "done"), "error: go is answered with go or no-go, not done")
-    refused(drctl("skip", "last", "break", "--reason", "x"), "it is running", "Ctrl-C twice")
+    with claim(RunDirectory(tmp_path / "home" / "runs" / RUN), SystemClock()):
+        refused(drctl("skip", "last", "break", "--reason", "x"), "it is running", "Ctrl-C twice")
 
 
 @pytest.mark.parametrize("place", ["a-file", "a-file/below"])
