@@ -107,6 +107,8 @@ FAILOVER = Table(
                 ("refused to break svm_dr:", "The job was stopped"),
                 again=("PATCH /snapmirror/",),
             ),
+        ),
+        (
             Act("vm-stuck-booting:*", ExitCode.FAILED, POWER, ("VMware Tools did not start in time",)),
             Act("slow:ontap-lyon"),
             Act("reply-lost:ontap-lyon:once"),
