@@ -204,7 +204,10 @@ def test_the_snapshot_policy_of_a_destination_waits_for_its_break(stand):
     action = stand.build(
         "ontap.volume.snapshot_policy", {"svm": "svm_dr", "volume": "ris_vm_dr", "policy": "none"}
     )
-    with stand.connect(Access.READ) as client, pytest.raises(Missing, match="read-only destination") as caught:
+    with (
+        stand.connect(Access.READ) as client,
+        pytest.raises(Missing, match="read-only destination") as caught,
+    ):
         action.diff(action.read(client))
     breaking = stand.build("ontap.snapmirror.break", {"destination": "svm_dr:ris_vm_dr"})
     assert caught.value.object in breaking.touches()
