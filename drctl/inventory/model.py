@@ -68,6 +68,9 @@ class VolumeAt(Strict):
         None, description="Where it is mounted in the SVM's namespace, e.g. `/pacs_vm`."
     )
     export_policy: str | None = Field(None, description="The export policy that admits its clients.")
+    snapshot_policy: str | None = Field(
+        None, description="The snapshot policy that it is to have while it serves from this site."
+    )
     clients: tuple[str, ...] = Field(
         (), description="Addresses that mount it: hypervisors' storage interfaces."
     )

@@ -201,7 +201,8 @@ def mount_nfs(
 
     Raises:
         VimFault: HostNotConnected, AlreadyExists (this host has that export), DuplicateName (this
-            host has another one of that name), PlatformConfigFault (the server does not let it mount).
+            host has another one of that name), PlatformConfigFault (the server does not let it mount, or
+            the host has as many as its settings allow).
     """
     with world.lock:
         if not host.connected:
@@ -213,6 +214,13 @@ def mount_nfs(
             )
         if any(vcenter.datastores[moref].name == name for moref in host.mounts):
             raise VimFault("DuplicateName", f"The name '{name}' already exists.", name_=name)
+        if sum(vcenter.datastores[moref].version == "NFS" for moref in host.mounts) >= host.nfs_volumes:
+            raise VimFault(
+                "PlatformConfigFault",
+                "An error occurred during host configuration.",
+                text=f"NFS mount {server}:{path} failed: the host already has the maximum number of NFS "
+                f"datastores, {host.nfs_volumes}.",
+            )
         if not _reaches(world, vcenter, host, server, path, write=False):
             raise VimFault(
                 "PlatformConfigFault",

@@ -18,6 +18,8 @@ class Host:
     """The vmkernel address NFS exports must admit."""
     connected: bool = True
     maintenance: bool = False
+    nfs_volumes: int = 256
+    """Its setting NFS.MaxVolumes: how many NFS version 3 datastores it mounts at most."""
     mounts: dict[str, bool] = field(default_factory=dict)
     """Datastore moref to whether it was mounted read-only."""
 

@@ -60,6 +60,43 @@ class Volume:
 
 
 @dataclass
+class SnapshotCopies:
+    """One schedule of a snapshot policy: how many snapshots named after ``schedule`` stay."""
+
+    schedule: str
+    count: int
+    label: str = ""
+
+
+@dataclass
+class SnapshotPolicy:
+    """When snapshots are taken and how many stay; ``svm`` is empty for one of the cluster."""
+
+    name: str
+    svm: str = ""
+    comment: str = ""
+    copies: list[SnapshotCopies] = field(default_factory=list)
+
+
+def built_in_policies() -> list[SnapshotPolicy]:
+    """The three snapshot policies that every cluster has."""
+    hourly, daily = SnapshotCopies("hourly", 6), SnapshotCopies("daily", 2, "daily")
+    return [
+        SnapshotPolicy(
+            "default",
+            comment="Default policy with hourly, daily & weekly schedules.",
+            copies=[hourly, daily, SnapshotCopies("weekly", 2, "weekly")],
+        ),
+        SnapshotPolicy(
+            "default-1weekly",
+            comment="Default policy with 6 hourly, 2 daily & 1 weekly schedule.",
+            copies=[hourly, daily, SnapshotCopies("weekly", 1, "weekly")],
+        ),
+        SnapshotPolicy("none", comment="Policy for no automatic snapshots."),
+    ]
+
+
+@dataclass
 class ExportRule:
     """One rule of an export policy; ``clients`` are addresses or networks."""
 
@@ -221,6 +258,7 @@ class Cluster:
     mirrors: dict[str, Mirror] = field(default_factory=dict)
     """By uuid; those whose destination is here."""
     jobs: dict[str, Job] = field(default_factory=dict)
+    snapshot_policies: list[SnapshotPolicy] = field(default_factory=built_in_policies)
     peers: set[str] = field(default_factory=set)
     """Endpoints of peered clusters."""
     svm_peers: set[tuple[str, str, str]] = field(default_factory=set)

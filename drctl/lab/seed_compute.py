@@ -32,6 +32,7 @@ def _vcenter(survey: Survey, name: str, node: Node) -> VCenter:
         for host, address in (settings.get("hosts") or {}).items():
             moref = new_moref(vcenter, "host")
             vcenter.hosts[moref] = Host(moref, host, cluster, address)
+            vcenter.hosts[moref].nfs_volumes = int(settings.get("nfs_volumes", Host.nfs_volumes))
     for vm in survey.vms():
         for place in vm.at.values():
             if place.get("endpoint") == name:

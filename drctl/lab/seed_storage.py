@@ -15,6 +15,7 @@ from drctl.lab.model import (
     Lif,
     Mirror,
     Share,
+    SnapshotPolicy,
     Svm,
     Transfer,
     Volume,
@@ -95,11 +96,20 @@ def _add_volume(survey: Survey, cluster: Cluster, facts: VolumeFacts, site: str,
     volume.initialized = live
     if policy := place.get("export_policy"):
         _policy(cluster, svm, policy, place.get("clients") or [])
+    if policy := place.get("snapshot_policy"):
+        _snapshot_policy(cluster, svm, policy)
     if live:
         volume.junction = place.get("junction")
         volume.export_policy = place.get("export_policy") or "default"
+        volume.snapshot_policy = place.get("snapshot_policy") or "default"
         volume.files = volume_files(survey, facts)
         volume.data_at = {facts.service: datetime.now(UTC)}
+
+
+def _snapshot_policy(cluster: Cluster, svm: Svm, name: str) -> None:
+    """What the inventory names is there: a policy of the SVM's own, unless the cluster has it."""
+    if not any(one.name == name and one.svm in ("", svm.name) for one in cluster.snapshot_policies):
+        cluster.snapshot_policies.append(SnapshotPolicy(name, svm.name))
 
 
 def _policy(cluster: Cluster, svm: Svm, name: str, clients: list[str]) -> None:

@@ -145,6 +145,11 @@ def _check_policy(cluster: Cluster, svm: str, policy: str) -> None:
         raise Refusal(400, 1703954, f'Export policy "{policy}" does not exist.', "nas.export_policy.name")
 
 
+def _check_snapshot_policy(cluster: Cluster, volume: Volume, name: str) -> None:
+    if name not in {one.name for one in cluster.snapshot_policies if one.svm in ("", volume.svm)}:
+        raise missing(target="snapshot_policy.name")
+
+
 # --- PATCH ----------------------------------------------------------------------------------------
 
 
@@ -153,14 +158,16 @@ def modify(world: World, cluster: Cluster, volume: Volume, change: Change) -> Jo
 
     Raises:
         Refusal: 918252 a path without a leading slash, 1703954 no such export policy, 917526, 917837
-            (an unknown state), 917628 (a split of what is no clone), at once. The job fails with
-            917536, 917533 and their kind.
+            (an unknown state), 917628 (a split of what is no clone), 4 (no such snapshot policy), at
+            once. The job fails with 917536, 917533 and their kind.
     """
     with world.lock:
         if change.junction and not change.junction.startswith("/"):
             raise Refusal(400, 918252, f'Invalid junction path "{change.junction}".', "nas.path")
         if change.export_policy is not None:
             _check_policy(cluster, volume.svm, change.export_policy)
+        if change.snapshot_policy is not None:
+            _check_snapshot_policy(cluster, volume, change.snapshot_policy)
         if (
             change.name is not None
             and change.name != volume.name

@@ -75,6 +75,7 @@ ARGUMENTS = {
     "ontap.snapmirror.remove": DESTINATION | {"source": "svm_prod:f{}"},
     "ontap.volume.mount": VOLUME | {"junction": "/f{}"},
     "ontap.volume.unmount": VOLUME,
+    "ontap.volume.snapshot_policy": VOLUME | {"policy": "none"},
     "ontap.volume.export": VOLUME | {"policy": "esx"} | CLIENTS,
     "ontap.volume.clone": {"svm": "svm_dr", "parent": "f{}_dr", "clone": "f{}_drill", "policy": "f{}_drill"},
     "ontap.lif.up": {"svm": "svm_dr", "lif": "lif{}"},

@@ -187,3 +187,27 @@ def test_every_probe_finds_the_fresh_standby_in_order(stand):
             assert seen.values.keys() <= probe.output_names
             assert probe.judge(seen).level == "ok", name
     assert stand.mutations() == before
+
+
+def test_a_snapshot_policy_that_does_not_exist_is_named_with_those_that_do(stand):
+    action = stand.build(
+        "ontap.volume.snapshot_policy", {"svm": "svm_dr", "volume": "ris_vm_dr", "policy": "radiology"}
+    )
+    with stand.connect(Access.READ) as client, pytest.raises(ProviderError) as caught:
+        action.diff(action.read(client))
+    problem = caught.value.problem
+    assert problem.code == "ontap-no-snapshot-policy"
+    assert problem.detail == "It can have default, default-1weekly, none."
+
+
+def test_the_snapshot_policy_of_a_destination_waits_for_its_break(stand):
+    action = stand.build(
+        "ontap.volume.snapshot_policy", {"svm": "svm_dr", "volume": "ris_vm_dr", "policy": "none"}
+    )
+    with (
+        stand.connect(Access.READ) as client,
+        pytest.raises(Missing, match="read-only destination") as caught,
+    ):
+        action.diff(action.read(client))
+    breaking = stand.build("ontap.snapmirror.break", {"destination": "svm_dr:ris_vm_dr"})
+    assert caught.value.object in breaking.touches()

@@ -208,6 +208,40 @@ def test_a_host_that_is_away_is_reported_and_left_out(bench):
     assert any(away.name in detail for detail in finding.details)
 
 
+def test_hosts_that_may_mount_no_more_are_found_before_the_day_and_named_on_it(bench):
+    stand = bench(ANY)
+    mount(stand, "ds_ris")
+    question = {"cluster": "dr", "datastores": ["ds_ris", "ds_pacs", "ds_portal"]}
+    assert look(stand, "vsphere.hosts.nfs_room", question).level is Level.OK
+    with stand.world.lock:
+        full = min(lyon(stand).hosts.values(), key=lambda host: host.name)
+        full.nfs_volumes = 2
+    finding = look(stand, "vsphere.hosts.nfs_room", question)
+    assert (finding.level, finding.impossible) == (Level.BLOCKER, True)
+    assert finding.details == (
+        f"{full.name}: 1 NFS datastores mounted, ds_pacs, ds_portal to come, NFS.MaxVolumes is 2",
+    )
+    mount(stand, "ds_pacs")
+    with pytest.raises(ProviderError) as caught:
+        mount(stand, "ds_portal")
+    assert f"on {full.name}" in caught.value.problem.summary
+    assert "maximum number of NFS datastores, 2" in caught.value.problem.summary
+    assert "NFS.MaxVolumes" in caught.value.problem.hint
+
+
+def test_nfs_41_mounts_do_not_count_and_hosts_that_are_away_are_not_asked(bench):
+    stand = bench(ANY)
+    mount(stand, "ds_ris")
+    question = {"cluster": "dr", "datastores": ["ds_pacs"]}
+    with stand.world.lock:
+        away, here = sorted(lyon(stand).hosts.values(), key=lambda host: host.name)
+        away.connected, away.nfs_volumes, here.nfs_volumes = False, 0, 1
+    assert look(stand, "vsphere.hosts.nfs_room", question).level is Level.BLOCKER
+    with stand.world.lock:
+        next(iter(lyon(stand).datastores.values())).version = "NFS41"
+    assert look(stand, "vsphere.hosts.nfs_room", question).level is Level.OK
+
+
 def test_another_export_under_the_name_is_not_taken_for_ours(bench):
     stand = bench(ANY)
     mount(stand, "ds_pacs")

@@ -2,6 +2,8 @@
 
 import pytest
 
+from drctl.lab.model import SnapshotPolicy
+
 
 @pytest.fixture
 def volume(paris):
@@ -191,3 +193,30 @@ def test_rolling_back(paris, path):
     assert made.status == 201
     query = "?return_timeout=30&restore_to.snapshot.name=good"
     assert paris.call("PATCH", f"{path}{query}", {}).status == 200
+
+
+def test_a_volume_gets_a_snapshot_policy_of_the_cluster_or_of_its_own_svm(paris, path):
+    policies = paris.cluster.snapshot_policies
+    policies += [SnapshotPolicy("keep", "svm_prod"), SnapshotPolicy("theirs", "svm_other")]
+    listed = paris.records("/api/storage/snapshot-policies?fields=name,scope,svm.name")
+    assert {(each["name"], each["scope"], each.get("svm", {}).get("name")) for each in listed} == {
+        ("default", "cluster", None),
+        ("default-1weekly", "cluster", None),
+        ("none", "cluster", None),
+        ("keep", "svm", "svm_prod"),
+        ("theirs", "svm", "svm_other"),
+    }
+    for name in ("none", "keep"):
+        assert patch(paris, path, {"snapshot_policy.name": name}).status == 200
+        assert paris.get(f"{path}?fields=snapshot_policy")["snapshot_policy"] == {"name": name}
+    for name in ("theirs", "typo"):
+        refused = patch(paris, path, {"snapshot_policy": {"name": name}})
+        assert refused.status == 404
+        assert refused.body["error"]["target"] == "snapshot_policy.name"
+
+
+def test_a_snapshot_policy_says_how_many_of_each_schedule_stay(lyon):
+    found = lyon.records("/api/storage/snapshot-policies?name=default*&fields=copies&order_by=name")
+    kept = [[(each["prefix"], each["count"]) for each in record["copies"]] for record in found]
+    assert kept == [[("hourly", 6), ("daily", 2), ("weekly", weeks)] for weeks in (2, 1)]
+    assert "copies" not in lyon.records("/api/storage/snapshot-policies?name=none&fields=*")[0]

@@ -37,6 +37,7 @@ from drctl.providers.vsphere.client import Vsphere
 from drctl.providers.vsphere.datastore import MountNfs
 from drctl.providers.vsphere.folders import RemoveFolder
 from drctl.providers.vsphere.network import ConnectNetworks
+from drctl.providers.vsphere.nfs_room import NfsRoom
 from drctl.providers.vsphere.power import PowerOff, PowerOn, Shutdown
 from drctl.providers.vsphere.probes import (
     Accessible,
@@ -45,6 +46,7 @@ from drctl.providers.vsphere.probes import (
     NetworksResolvable,
     VmxPresent,
 )
+from drctl.providers.vsphere.reads import read_clusters
 from drctl.providers.vsphere.vm import Register, Unregister
 
 BINARY = Path(__file__).parents[2] / ".build" / "vcsim"
@@ -195,6 +197,7 @@ def test_questions_of_many_vms_are_asked_together(start):
         [VmxPresent(datastore="gone", vmx="gone/gone.vmx")] * 50,
         [HostsConnected(cluster=CLUSTER)] * 50,
         [Accessible(datastore=STORE, cluster=CLUSTER)] * 50,
+        [NfsRoom(cluster=CLUSTER, datastores=("ds_pacs",))] * 50,
     ]
     with vcsim.connect(Access.READ) as client:
         Reachable().observe(client)
@@ -226,6 +229,31 @@ def test_probes(start):
         ]
         assert [probe.judge(probe.observe(client)).level for probe in good] == [Level.OK] * len(good)
         assert [probe.judge(probe.observe(client)).level for probe in bad] == [Level.BLOCKER] * len(bad)
+
+
+def test_a_setting_of_the_hosts_is_read_from_where_others_set_it(start):
+    """vcsim's hosts have no NFS.MaxVolumes until somebody sets it, and no NFS mounts of their own."""
+    room = NfsRoom(cluster=CLUSTER, datastores=("ds_pacs", "ds_ris"))
+    with start().connect() as client:
+        assert room.judge(room.observe(client)).level is Level.WARNING
+        for number, limit in enumerate((8, 8, 1)):
+            set_on_hosts(client, number, limit)
+        finding = room.judge(room.observe(client))
+    assert (finding.level, finding.impossible) == (Level.BLOCKER, True)
+    assert "1 of 3 hosts" in finding.summary
+
+
+def set_on_hosts(client: Vsphere, number: int, limit: int) -> None:
+    """Set NFS.MaxVolumes on one host of the cluster."""
+    [cluster] = [one for one in read_clusters(client) if one.name == CLUSTER]
+    [row] = client.rows_of("HostSystem", [cluster.hosts[number]], ["configManager.advancedOption"])
+    manager = row.values["configManager.advancedOption"]._moId
+
+    def update(wire):
+        option = wire.vim.option.OptionValue(key="NFS.MaxVolumes", value=limit)
+        wire.ref("option.OptionManager", manager).UpdateOptions([option])
+
+    client.change("setting NFS.MaxVolumes", update)
 
 
 # --- changing -----------------------------------------------------------------------------------

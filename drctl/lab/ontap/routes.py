@@ -14,6 +14,7 @@ from drctl.lab.ontap.private_cli import CLI_COMMANDS, CLI_RECOVERY_QUEUE, CLI_SN
 from drctl.lab.ontap.relationships import RELATIONSHIPS
 from drctl.lab.ontap.resource import Resource
 from drctl.lab.ontap.schedules import SCHEDULES
+from drctl.lab.ontap.snapshot_policies import SNAPSHOT_POLICIES
 from drctl.lab.ontap.snapshots import SNAPSHOTS
 from drctl.lab.ontap.svms import SVM_PEERS, SVMS
 from drctl.lab.ontap.transfers import TRANSFERS
@@ -32,6 +33,7 @@ RESOURCES: Final[tuple[Resource, ...]] = (
     SNAPMIRROR_POLICIES,
     VOLUMES,
     SNAPSHOTS,
+    SNAPSHOT_POLICIES,
     AGGREGATES,
     COMPLIANCE_CLOCKS,
     INTERFACES,

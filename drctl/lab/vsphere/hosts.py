@@ -18,6 +18,7 @@ _PARTS: Final[Mapping[str, tuple[str, str]]] = {
     "datastoreSystem": ("HostDatastoreSystem", "datastoreSystem"),
     "storageSystem": ("HostStorageSystem", "storageSystem"),
     "networkSystem": ("HostNetworkSystem", "networkSystem"),
+    "advancedOption": ("OptionManager", "EsxHostAdvSettings"),
 }
 """Field of HostConfigManager to the type and moref prefix of the part."""
 
@@ -69,6 +70,10 @@ def _nics(_scope: Scope, host: Host) -> Value:
     return (obj("HostVirtualNic", device="vmk0", key="vmk0", portgroup="Management", spec=spec),)
 
 
+def _settings(_scope: Scope, host: Host) -> tuple[Obj, ...]:
+    return (obj("OptionValue", key="NFS.MaxVolumes", value=host.nfs_volumes),)
+
+
 def _part(kind: str, prefix: str) -> Callable[[Scope, Host], Value]:
     return lambda _scope, host: tree.part_ref(kind, prefix, host.moref)
 
@@ -92,6 +97,7 @@ _HOST: Final = Table[Host](
         "config.host": lambda _scope, host: tree.host_ref(host),
         "config.fileSystemVolume": _file_systems,
         "config.network.vnic": _nics,
+        "config.option": _settings,
         "summary.host": lambda _scope, host: tree.host_ref(host),
         "summary.runtime": _runtime,
         "summary.config.name": lambda _scope, host: host.name,
@@ -105,12 +111,14 @@ _STORAGE_SYSTEM: Final = Table[Host](
     _owner, {"fileSystemVolumeInfo": _file_systems, "multipathStateInfo": lambda _scope, _host: None}
 )
 _NETWORK_SYSTEM: Final = Table[Host](_owner, {"networkConfig": lambda _scope, _host: None})
+_SETTINGS: Final = Table[Host](_owner, {"setting": _settings})
 
 KINDS: Final[Mapping[str, Kind]] = {
     "HostSystem": _HOST,
     "HostDatastoreSystem": _DATASTORE_SYSTEM,
     "HostStorageSystem": _STORAGE_SYSTEM,
     "HostNetworkSystem": _NETWORK_SYSTEM,
+    "OptionManager": _SETTINGS,
 }
 """Hosts and the parts of a host."""
 
@@ -169,11 +177,28 @@ def _rescan(scope: Scope, call: Call) -> Value:
         return None
 
 
+def _query_settings(scope: Scope, call: Call) -> Value:
+    """Return the setting of a name, or all below a name that ends with a dot."""
+    wanted = call.args.text("name")
+    with scope.center.world.lock:
+        settings = _settings(scope, _host_of(scope, call.this))
+    below = wanted == "" or wanted.endswith(".")
+    found = tuple(
+        each
+        for each in settings
+        if each.text("key") == wanted or (below and each.text("key").startswith(wanted))
+    )
+    if not found:
+        raise Fault("InvalidName", f"There is no setting {wanted}", name=wanted)
+    return found
+
+
 METHODS: Final[Methods] = {
     ("HostDatastoreSystem", "CreateNasDatastore"): _create_nas,
     ("HostDatastoreSystem", "RemoveDatastore"): _remove,
     ("HostStorageSystem", "RescanAllHba"): _rescan,
+    ("OptionManager", "QueryOptions"): _query_settings,
     ("HostStorageSystem", "RescanVmfs"): _rescan,
     ("HostStorageSystem", "RefreshStorageSystem"): _rescan,
 }
-"""What hosts do for storage."""
+"""What hosts do for storage, and what their settings are asked."""

@@ -155,6 +155,7 @@ class Volume(Row):
         None, validation_alias=AliasPath("nas", "path")
     )
     policy: str = Field("default", validation_alias=AliasPath("nas", "export_policy", "name"))
+    snapshot_policy: str = Field("", validation_alias=AliasPath("snapshot_policy", "name"))
     is_root: bool = Field(default=False, validation_alias=AliasPath("is_svm_root"))
     aggregates: Names = ()
 
@@ -172,6 +173,15 @@ class Snapshot(Row):
     name: str
     created: Instant = Field(validation_alias=AliasPath("create_time"))
     volume: str = Field("", validation_alias=AliasPath("volume", "uuid"))
+
+
+class SnapshotPolicy(Row):
+    """Which snapshots are taken when, and how many stay; ``svm`` is empty for a policy of the cluster."""
+
+    resource = "SnapshotPolicy"
+
+    name: str
+    svm: str = Field("", validation_alias=AliasPath("svm", "name"))
 
 
 class CifsSession(Row):

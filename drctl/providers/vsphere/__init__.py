@@ -14,6 +14,7 @@ from drctl.providers.vsphere.endpoint import VsphereEndpoint
 from drctl.providers.vsphere.folders import RemoveFolder
 from drctl.providers.vsphere.guest import SetIp
 from drctl.providers.vsphere.network import ConnectNetworks
+from drctl.providers.vsphere.nfs_room import NfsRoom
 from drctl.providers.vsphere.power import PowerOff, PowerOn, Shutdown
 from drctl.providers.vsphere.probes import (
     Accessible,
@@ -41,6 +42,7 @@ ACTIONS: tuple[type[AnyAction], ...] = (
 PROBES: tuple[type[AnyProbe], ...] = (
     Reachable,
     HostsConnected,
+    NfsRoom,
     Accessible,
     VmxPresent,
     InventoryComplete,

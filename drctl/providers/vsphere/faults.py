@@ -14,6 +14,11 @@ TAKEN: Final = (
     "Something of that name or from that file is registered there: look at it, then rename or unregister it."
 )
 
+MOUNTABLE: Final = (
+    "Check that the export exists, is mounted in its SVM and admits the host's vmkernel address, "
+    "and that the host may mount more (NFS.MaxVolumes)."
+)
+
 HINTS: Final[Mapping[str, str]] = {
     "AlreadyExists": TAKEN,
     "CannotAccessFile": WRITABLE,
@@ -25,8 +30,8 @@ HINTS: Final[Mapping[str, str]] = {
     "InvalidGuestLogin": "Check the guest's user name and password.",
     "InvalidLogin": "Check username and password of the endpoint, and that its SSO domain is up.",
     "NoPermission": "Give drctl's vCenter role the privilege named.",
-    "PlatformConfigFault": "Check that the export exists, is mounted in its SVM and admits the host's vmkernel address.",
-    "HostConfigFault": "Check that the export exists, is mounted in its SVM and admits the host's vmkernel address.",
+    "PlatformConfigFault": MOUNTABLE,
+    "HostConfigFault": MOUNTABLE,
     "ResourceInUse": "Power off and unregister what still uses it.",
     "ToolsUnavailable": "VMware Tools do not run in the guest.",
     "GuestOperationsUnavailable": "Wait until VMware Tools run in the guest.",
@@ -53,9 +58,10 @@ def message_of(fault: Any) -> str:
     texts = [getattr(fault, "msg", None) or ""]
     texts += [cause.message or "" for cause in getattr(fault, "faultMessage", None) or ()]
     said = [text.strip() for text in dict.fromkeys(texts) if text.strip()]
-    reason = getattr(fault, "reason", None)
-    if isinstance(reason, str) and reason and reason not in said:
-        said.append(reason)
+    for field in ("reason", "text"):  # a PlatformConfigFault says in ``text`` what ESXi itself said
+        more = getattr(fault, field, None)
+        if isinstance(more, str) and more and more not in said:
+            said.append(more)
     privilege = getattr(fault, "privilegeId", None)
     if privilege:
         said.append(f"privilege {privilege}")

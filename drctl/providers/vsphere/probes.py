@@ -49,8 +49,8 @@ class HostsConnected(BulkProbe[Vsphere]):
     def judge(self, seen: Observation) -> Finding:
         """No usable host blocks; some that are not are a warning."""
         if "hosts" not in seen.values:
-            return _no_cluster(self.cluster, seen)
-        hosts = _mapping(seen.values["hosts"])
+            return no_cluster(self.cluster, seen)
+        hosts = mapping(seen.values["hosts"])
         out = [f"{name}: {state}" for name, state in hosts.items() if state != "usable"]
         if len(out) == len(hosts):
             return Finding(
@@ -120,7 +120,7 @@ class Accessible(BulkProbe[Vsphere]):
     def judge(self, seen: Observation) -> Finding:
         """Nowhere accessible blocks; somewhere not is a warning."""
         if "clusters" in seen.values:
-            return _no_cluster(self.cluster, seen)
+            return no_cluster(self.cluster, seen)
         if not seen.values.get("exists"):
             return Finding(
                 Level.BLOCKER,
@@ -128,7 +128,7 @@ class Accessible(BulkProbe[Vsphere]):
                 hint="Mount it: vsphere.datastore.mount_nfs.",
                 impossible=True,
             )
-        hosts = _mapping(seen.values["hosts"])
+        hosts = mapping(seen.values["hosts"])
         good = [name for name, state in hosts.items() if state in ("readWrite", "readOnly")]
         out = [f"{name}: {state}" for name, state in hosts.items() if name not in good]
         if not good:
@@ -258,7 +258,7 @@ class InventoryComplete(Probe[Vsphere]):
                 impossible=True,
             )
         details = tuple(self._details(seen.values))
-        unknown, absent = _texts(seen.values["not_in_inventory"]), _texts(seen.values["not_on_datastore"])
+        unknown, absent = texts(seen.values["not_in_inventory"]), texts(seen.values["not_on_datastore"])
         if unknown or absent:
             return Finding(
                 Level.BLOCKER,
@@ -276,12 +276,12 @@ class InventoryComplete(Probe[Vsphere]):
         return Recipe(self.name, {"datastore": bubble.datastore(self.datastore), "vms": vms})
 
     def _details(self, values: Mapping[str, JsonValue]) -> Iterator[str]:
-        templates = set(_texts(values.get("templates", [])))
-        for name in _texts(values["not_in_inventory"]):
+        templates = set(texts(values.get("templates", [])))
+        for name in texts(values["not_in_inventory"]):
             yield f"{'template' if name in templates else 'VM'} {name} is on it but not in the inventory"
-        for name in _texts(values["not_on_datastore"]):
+        for name in texts(values["not_on_datastore"]):
             yield f"VM {name} is in the inventory but not on it"
-        for path in _texts(values["not_registered"]):
+        for path in texts(values["not_registered"]):
             yield f"{path} is registered nowhere in this vCenter"
 
 
@@ -313,12 +313,12 @@ class NetworksResolvable(BulkProbe[Vsphere]):
 
     def judge(self, seen: Observation) -> Finding:
         """A network that does not exist blocks; a name borne twice is a warning."""
-        missing, twice = _texts(seen.values["missing"]), _texts(seen.values["ambiguous"])
+        missing, twice = texts(seen.values["missing"]), texts(seen.values["ambiguous"])
         if missing:
             return Finding(
                 Level.BLOCKER,
                 f"this vCenter has no network {', '.join(missing)}",
-                (f"It has {', '.join(_texts(seen.values['present'])) or 'none'}.",),
+                (f"It has {', '.join(texts(seen.values['present'])) or 'none'}.",),
                 "Correct `networks` of the VMs, or make the portgroup.",
                 impossible=True,
             )
@@ -336,8 +336,9 @@ class NetworksResolvable(BulkProbe[Vsphere]):
         return Recipe(self.name, {"networks": isolated})
 
 
-def _no_cluster(name: str, seen: Observation) -> Finding:
-    present = ", ".join(_texts(seen.values.get("clusters", []))) or "none"
+def no_cluster(name: str, seen: Observation) -> Finding:
+    """Return the finding for a cluster that this vCenter does not have."""
+    present = ", ".join(texts(seen.values.get("clusters", []))) or "none"
     return Finding(
         Level.BLOCKER,
         f"this vCenter has no cluster {name}",
@@ -347,9 +348,11 @@ def _no_cluster(name: str, seen: Observation) -> Finding:
     )
 
 
-def _texts(value: JsonValue) -> Sequence[str]:
+def texts(value: JsonValue) -> Sequence[str]:
+    """Return an observed list as texts."""
     return [str(one) for one in value] if isinstance(value, list) else []
 
 
-def _mapping(value: JsonValue) -> Mapping[str, JsonValue]:
+def mapping(value: JsonValue) -> Mapping[str, JsonValue]:
+    """Return an observed object, empty for anything else."""
     return value if isinstance(value, dict) else {}

@@ -50,6 +50,11 @@ def export(volume, clients=HOSTS, policy="esx", **more):
     return at_lyon("ontap.volume.export", arguments, **more)
 
 
+def snapshot_policy(policy, volume="ris_vm_dr", **more):
+    arguments = {"svm": "svm_dr", "volume": volume, "policy": policy}
+    return at_lyon("ontap.volume.snapshot_policy", arguments, **more)
+
+
 def clone(volume="ris_vm_dr", name="ris_vm_dr_drill", **more):
     arguments = {"svm": "svm_dr", "parent": volume, "clone": name, "policy": name}
     return at_lyon("ontap.volume.clone", arguments, **more)
@@ -196,6 +201,8 @@ EXAMPLES = [
     export(
         "ris_vm_dr", after=(export("ris_vm_dr", []),), prepare=squash_root, undone=False, variant="shadowed"
     ),
+    snapshot_policy("none", after=(promote("ris_vm_dr"),)),
+    snapshot_policy("none", volume="ris_vm_dr_drill", after=(clone(),), variant="clone"),
     svm("stop"),
     svm("start", after=(svm("stop"),)),
     lif("down"),

@@ -61,6 +61,25 @@ def test_the_way_back_is_the_same_runbook_with_the_roles_swapped(shipped):
     assert use(expansion, "datastore[ds_pacs]").endpoint == "vc-paris"
 
 
+@pytest.mark.parametrize(("mode", "policy"), [("failover", "none"), ("failback", "default")])
+def test_the_shipped_runbook_sets_the_snapshot_policy_that_the_inventory_names(
+    language, root, tmp_path, mode, policy
+):
+    text = (root / "inventories" / "lab.yaml").read_text()
+    for volume, name in (("ris_db,", "default"), ("ris_db_dr,", "none")):
+        assert text.count(f"volume: {volume}") == 1
+        text = text.replace(f"volume: {volume}", f"volume: {volume} snapshot_policy: {name},")
+    (tmp_path / "lab.yaml").write_text(text)
+    inventory = load_inventory(tmp_path / "lab.yaml", language.registry)
+    runbook = load_runbook(root / "runbooks" / "pacs-site-loss.yaml")
+    expansion = expand(runbook, inventory, mode, {}, language.registry, run_id="R1")
+    setting = [step for step in expansion.steps if step.id.endswith(".snapshots")]
+    assert [(step.id, step.on_error) for step in setting] == [("promote[ris_db].snapshots", "continue")]
+    volume = "ris_db_dr" if mode == "failover" else "ris_db"
+    found = arguments(expansion, setting[0].id, {"promote[ris_db].break": {"volume": volume}})
+    assert (found["volume"], found["policy"]) == (volume, policy)
+
+
 def test_items_become_steps_with_stable_ids(language):
     expansion = language.expand(language.steps(PROMOTE))
     assert [step.id for step in expansion.steps] == [
