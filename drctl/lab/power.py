@@ -122,6 +122,7 @@ def _new_identity(world: World, vcenter: VCenter, vm: Vm) -> None:
     for nic in vm.nics:
         digits = location_uuid("mac", vm.uuid + str(nic.key)).replace("-", "")
         nic.mac = f"00:50:56:{int(digits[:2], 16) % 64:02x}:{digits[2:4]}:{digits[4:6]}"
+    vm.change_version += 1
     _settle_identity(world, vcenter, vm)
     edit_vmx(world, vcenter, vm, {"uuid.bios": vmx.spaced_uuid(vm.uuid)})
 
