@@ -18,6 +18,7 @@ HINTS: Final[Mapping[str, str]] = {
     "AlreadyExists": TAKEN,
     "CannotAccessFile": WRITABLE,
     "DuplicateName": TAKEN,
+    "EncryptionKeyRequired": "Set up the key provider of the VM's home in this vCenter; vsphere.vm.fits asks before.",
     "FileFault": WRITABLE,
     "FileLocked": "Another host may run this VM, or hold its files: power it off there.",
     "GenericVmConfigFault": WRITABLE,
@@ -28,6 +29,8 @@ HINTS: Final[Mapping[str, str]] = {
     "PlatformConfigFault": "Check that the export exists, is mounted in its SVM and admits the host's vmkernel address.",
     "HostConfigFault": "Check that the export exists, is mounted in its SVM and admits the host's vmkernel address.",
     "ResourceInUse": "Power off and unregister what still uses it.",
+    "VirtualHardwareVersionNotSupported": "Update the hosts, or run it on newer ones; vsphere.vm.fits asks before.",
+    "DeviceBackingNotSupported": "Map the LUN that this disk stands for to these hosts, or remove the disk.",
     "ToolsUnavailable": "VMware Tools do not run in the guest.",
     "GuestOperationsUnavailable": "Wait until VMware Tools run in the guest.",
 }
