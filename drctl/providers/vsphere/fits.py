@@ -157,7 +157,10 @@ def _images(row: Row) -> Iterator[tuple[str, str]]:
     for drive in (device for kind in _DRIVES for device in entries.devices(row, kind)):
         path = str(getattr(drive.backing, "fileName", None) or "")
         link = drive.connectable
-        if path and (link is None or link.startConnected):
+        everywhere = (
+            path.startswith("[] /") and "/vmfs/volumes/" not in path
+        )  # VMware Tools come with the host
+        if path and not everywhere and (link is None or link.startConnected):
             yield entries.label(drive), path
 
 
