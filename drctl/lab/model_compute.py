@@ -22,6 +22,10 @@ class Host:
     """Its setting NFS.MaxVolumes: how many NFS version 3 datastores it mounts at most."""
     mounts: dict[str, bool] = field(default_factory=dict)
     """Datastore moref to whether it was mounted read-only."""
+    hardware: int = 20
+    """The newest virtual hardware version it runs."""
+    luns: set[str] = field(default_factory=set)
+    """LUNs presented to it, which raw device mappings stand for."""
 
 
 @dataclass
@@ -83,6 +87,12 @@ class Vm:
     disks: dict[int, str] = field(default_factory=dict)
     """Device key to backing path, e.g. ``[ds_ris] ris-db01/ris-db01.vmdk``."""
     cdrom: str | None = None
+    floppy: str | None = None
+    """Image in its floppy drive; without one it has no drive."""
+    hardware: int = 19
+    """Version of its virtual hardware."""
+    vtpm: bool = False
+    """It has a virtual TPM, so its configuration is encrypted."""
     extra: dict[str, str] = field(default_factory=dict)
     """extraConfig, among them uuid.action."""
     annotation: str = ""
@@ -132,6 +142,8 @@ class VCenter:
     uuid: str
     username: str
     password: str
+    key_provider: bool = False
+    """It has a key provider, with the keys of all encrypted VMs."""
     clusters: dict[str, bool] = field(default_factory=dict)
     """Cluster name to whether DRS is automatic; each has a root resource pool of its name."""
     hosts: dict[str, Host] = field(default_factory=dict)

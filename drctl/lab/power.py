@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-from drctl.lab import vmx
+from drctl.lab import fitting, vmx
 from drctl.lab.compute import (
     StillRunning,
     VimFault,
@@ -42,7 +42,7 @@ def power_on(world: World, vcenter: VCenter, vm: Vm, host: str | None = None) ->
     Raises:
         VimFault: InvalidPowerState, NotSupported (a template), at once. The task fails with
             InaccessibleDatastore, FileNotFound (a disk path nobody can resolve), GenericVmConfigFault
-            (a read-only datastore), or TaskInProgress.
+            (a read-only datastore), TaskInProgress, or what ``fitting.check`` raises.
     """
     with world.lock:
         if vm.power == "poweredOn":
@@ -75,6 +75,7 @@ def _check_storage(world: World, vcenter: VCenter, vm: Vm) -> None:
     host = vcenter.hosts.get(vm.host)
     if host is None or not host.connected or host.maintenance:
         raise VimFault("InvalidState", "The host of the virtual machine is not available.")
+    fitting.check(world, vcenter, vm, host)
     for path in [vm.vmx, *vm.disks.values()]:
         if not path.startswith("["):
             raise VimFault("FileNotFound", f"File {path} was not found", file=path)
@@ -122,6 +123,7 @@ def _new_identity(world: World, vcenter: VCenter, vm: Vm) -> None:
     for nic in vm.nics:
         digits = location_uuid("mac", vm.uuid + str(nic.key)).replace("-", "")
         nic.mac = f"00:50:56:{int(digits[:2], 16) % 64:02x}:{digits[2:4]}:{digits[4:6]}"
+    vm.change_version += 1
     _settle_identity(world, vcenter, vm)
     edit_vmx(world, vcenter, vm, {"uuid.bios": vmx.spaced_uuid(vm.uuid)})
 

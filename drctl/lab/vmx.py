@@ -42,6 +42,9 @@ class VmxText:
     cdrom: str | None = None
     extra: dict[str, str] = field(default_factory=dict)
     annotation: str = ""
+    floppy: str | None = None
+    hardware: int = 19
+    vtpm: bool = False
 
 
 def parse(text: str) -> dict[str, str]:
@@ -68,6 +71,9 @@ def read(text: str) -> VmxText:
         disks={_disk_key(m): v for k, v in pairs.items() if (m := _DISK.match(k)) and not v.endswith(".iso")},
         location=_uuid(pairs.get("uuid.location", "")),
         cdrom=next((v for k, v in pairs.items() if _CDROM.match(k) and v.endswith(".iso")), None),
+        floppy=pairs.get("floppy0.fileName"),
+        hardware=int(pairs.get("virtualHW.version", "19")),
+        vtpm=pairs.get("vtpm.present", "").upper() == "TRUE",
         extra={k: v for k, v in pairs.items() if k.startswith(("uuid.action", "guestinfo."))},
         annotation=unquoted(pairs.get("annotation", "")),
     )
@@ -134,7 +140,7 @@ def write(vm: VmxText) -> str:
     lines = {
         ".encoding": "UTF-8",
         "config.version": "8",
-        "virtualHW.version": "19",
+        "virtualHW.version": str(vm.hardware),
         "displayName": vm.name,
         "guestOS": vm.guest,
         "uuid.bios": spaced_uuid(vm.uuid),
@@ -155,6 +161,10 @@ def write(vm: VmxText) -> str:
         }
     if vm.cdrom:
         lines |= {"ide1:0.present": "TRUE", "ide1:0.deviceType": "cdrom-image", "ide1:0.fileName": vm.cdrom}
+    if vm.floppy:
+        lines |= {"floppy0.present": "TRUE", "floppy0.fileType": "file", "floppy0.fileName": vm.floppy}
+    if vm.vtpm:
+        lines["vtpm.present"] = "TRUE"
     for nic in vm.nics:
         lines |= nic_lines(nic)
     return "".join(f'{key} = "{value}"\n' for key, value in (lines | vm.extra).items())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from contract import Example
@@ -291,6 +292,23 @@ def test_a_copy_is_not_started_on_a_network_of_production(stand):
         with stand.connect(Access.READ, LYON) as client, pytest.raises(ProviderError) as refused:
             start.diff(start.read(client))
         assert refused.value.problem.code == "network-outside"
+
+
+def test_a_copy_starts_beside_the_running_machine_whose_mac_it_has(stand):
+    """On purpose the same MAC address in the same vCenter, but a network of its own."""
+    with registered(stand):
+        networks = {"Network adapter 1": "dr-210"}
+        drilled(stand, "vsphere.vm.connect_networks", {"vm": "pacs-db01", "networks": networks})
+        with stand.world.lock:
+            center = stand.world.estate.vcenters[LYON]
+            copied = next(iter(center.vms.values()))
+            real = next(n for n in center.networks.values() if n.name == "dr-210")
+            nics = [replace(nic, network=real.moref) for nic in copied.nics]
+            center.vms["vm-77"] = replace(
+                copied, moref="vm-77", name="pacs-db01", power="poweredOn", nics=nics
+            )
+        drilled(stand, "vsphere.vm.power_on", {"vm": "pacs-db01", "wait_for": "none"})
+        assert vms(stand)["pacs-db01-drill"].power == "poweredOn"
 
 
 def test_a_copy_gets_no_disk_of_production(stand):

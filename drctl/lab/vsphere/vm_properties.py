@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from drctl.lab import machines
+from drctl.lab import fitting, machines
 from drctl.lab.model import Nic, Vm
 from drctl.lab.vsphere import tree
 from drctl.lab.vsphere.properties import Table
@@ -13,6 +13,9 @@ from drctl.lab.vsphere.scope import Kind, Scope
 from drctl.lab.vsphere.values import Obj, Value, obj
 
 CDROM_KEY: Final = 3000
+_FLOPPY_KEY: Final = 8000
+_TPM_KEY: Final = 11_000
+_SIO_KEY: Final = 400
 PCI_KEY: Final = 100
 _SCSI_KEY: Final = 1000
 _IDE_KEY: Final = 200
@@ -68,7 +71,7 @@ def devices(scope: Scope, vm: Vm) -> tuple[Obj, ...]:
             scsiCtlrUnitNumber=7,
         ),
     ]
-    return (*controllers, *_cdroms(vm), *disks, *cards)
+    return (*controllers, *_cdroms(vm), *disks, *cards, *_floppies(vm), *_tpms(vm))
 
 
 def _label(label: str, summary: str = "") -> Obj:
@@ -91,6 +94,53 @@ def _cdroms(vm: Vm) -> list[Obj]:
     ]
 
 
+def _floppies(vm: Vm) -> list[Obj]:
+    if not vm.floppy:
+        return []
+    return [
+        obj("VirtualSIOController", key=_SIO_KEY, deviceInfo=_label("SIO controller 0"), busNumber=0),
+        obj(
+            "VirtualFloppy",
+            key=_FLOPPY_KEY,
+            deviceInfo=_label("Floppy drive 1", f"Image {vm.floppy}"),
+            backing=obj("VirtualFloppyImageBackingInfo", fileName=vm.floppy),
+            connectable=_connectable(connected=vm.power == "poweredOn", wanted=True),
+            controllerKey=_SIO_KEY,
+            unitNumber=0,
+        ),
+    ]
+
+
+def _tpms(vm: Vm) -> list[Obj]:
+    return [obj("VirtualTPM", key=_TPM_KEY, deviceInfo=_label("Virtual TPM"))] if vm.vtpm else []
+
+
+def _key(_scope: Scope, vm: Vm) -> Value:
+    """Return the key that an encrypted configuration is read with."""
+    return obj("CryptoKeyId", keyId=f"key-{vm.uuid}") if vm.vtpm else None
+
+
+def _disk_backing(scope: Scope, path: str, datastore: Value) -> Obj:
+    lun = fitting.mapped_lun(scope.center.world, scope.center.vcenter, path)
+    if lun:
+        return obj(
+            "VirtualDiskRawDiskMappingVer1BackingInfo",
+            fileName=path,
+            datastore=datastore,
+            lunUuid=lun,
+            deviceName=f"vml.{lun}",
+            compatibilityMode="physicalMode",
+            diskMode="independent_persistent",
+        )
+    return obj(
+        "VirtualDiskFlatVer2BackingInfo",
+        fileName=path,
+        datastore=datastore,
+        diskMode="persistent",
+        thinProvisioned=True,
+    )
+
+
 def _disk(scope: Scope, key: int, path: str, unit: int) -> Obj:
     name = path.partition("]")[0].removeprefix("[")
     found = (tree.datastore_ref(d) for d in scope.center.vcenter.datastores.values() if d.name == name)
@@ -98,13 +148,7 @@ def _disk(scope: Scope, key: int, path: str, unit: int) -> Obj:
         "VirtualDisk",
         key=key,
         deviceInfo=_label(f"Hard disk {unit + 1}", "41,943,040 KB"),
-        backing=obj(
-            "VirtualDiskFlatVer2BackingInfo",
-            fileName=path,
-            datastore=next(found, None),
-            diskMode="persistent",
-            thinProvisioned=True,
-        ),
+        backing=_disk_backing(scope, path, next(found, None)),
         controllerKey=_SCSI_KEY,
         unitNumber=unit if unit < 7 else unit + 1,
         capacityInKB=41_943_040,
@@ -262,7 +306,8 @@ _VM: Final = Table[Vm](
         "config.modified": lambda scope, _vm: scope.center.world.now().replace(
             minute=0, second=0, microsecond=0
         ),
-        "config.version": lambda _scope, _vm: "vmx-19",
+        "config.version": lambda _scope, vm: f"vmx-{vm.hardware}",
+        "config.keyId": _key,
         "config.guestFullName": lambda _scope, vm: _guest_name(vm),
         "config.guestId": lambda _scope, vm: _guest_id(vm),
         "config.files": _files,

@@ -11,6 +11,7 @@ from drctl.providers.vsphere.access import Reachable
 from drctl.providers.vsphere.client import Vsphere
 from drctl.providers.vsphere.datastore import MountNfs
 from drctl.providers.vsphere.endpoint import VsphereEndpoint
+from drctl.providers.vsphere.fits import Fits
 from drctl.providers.vsphere.folders import RemoveFolder
 from drctl.providers.vsphere.guest import SetIp
 from drctl.providers.vsphere.network import ConnectNetworks
@@ -47,6 +48,7 @@ PROBES: tuple[type[AnyProbe], ...] = (
     VmxPresent,
     InventoryComplete,
     NetworksResolvable,
+    Fits,
     BubbleEmpty,
 )
 

@@ -16,6 +16,7 @@ from drctl.core.problem import ProviderError
 from drctl.core.provider import Access
 from drctl.providers.vsphere.endpoint import VsphereEndpoint
 from drctl.providers.vsphere.faults import explain
+from drctl.providers.vsphere.model import PlugSeen
 from drctl.providers.vsphere.sharing import Shared
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ class Vsphere:
         self.endpoint = endpoint
         self.access = access
         self.clock = clock
+        self.plugs: dict[str, tuple[tuple[str, str], tuple[PlugSeen, ...]]] = {}
+        """The connected cards of VMs by id, each with the configuration and power they were read at."""
         self._hints: dict[str, str] = {}
         self._shared: Shared[list[Row]] = Shared()
         self._lock = threading.Lock()

@@ -23,6 +23,7 @@ HINTS: Final[Mapping[str, str]] = {
     "AlreadyExists": TAKEN,
     "CannotAccessFile": WRITABLE,
     "DuplicateName": TAKEN,
+    "EncryptionKeyRequired": "Set up the key provider of the VM's home in this vCenter; vsphere.vm.fits asks before.",
     "FileFault": WRITABLE,
     "FileLocked": "Another host may run this VM, or hold its files: power it off there.",
     "GenericVmConfigFault": WRITABLE,
@@ -33,6 +34,8 @@ HINTS: Final[Mapping[str, str]] = {
     "PlatformConfigFault": MOUNTABLE,
     "HostConfigFault": MOUNTABLE,
     "ResourceInUse": "Power off and unregister what still uses it.",
+    "VirtualHardwareVersionNotSupported": "Update the hosts, or run it on newer ones; vsphere.vm.fits asks before.",
+    "DeviceBackingNotSupported": "Map the LUN that this disk stands for to these hosts, or remove the disk.",
     "ToolsUnavailable": "VMware Tools do not run in the guest.",
     "GuestOperationsUnavailable": "Wait until VMware Tools run in the guest.",
 }

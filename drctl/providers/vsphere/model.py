@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 
@@ -181,6 +181,34 @@ class NicsState:
 
 
 @dataclass(frozen=True, slots=True)
+class PlugSeen:
+    """A connected card: its MAC, and what tells its network from others."""
+
+    label: str
+    mac: str
+    network: str
+    name: str = ""
+    """The network's name where the card knows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TwinSeen:
+    """A running machine with the MAC address of a card of this one, on the same network."""
+
+    vm: str
+    moref: str
+    mac: str
+    label: str
+    """The card of this machine."""
+    network: str = ""
+    network_name: str = ""
+
+    def on(self, name: str) -> TwinSeen:
+        """Return it with its network's name."""
+        return replace(self, network_name=name)
+
+
+@dataclass(frozen=True, slots=True)
 class PowerState:
     """Whether a VM runs; ``tools`` is vSphere's toolsRunningStatus."""
 
@@ -195,6 +223,8 @@ class PowerState:
     """The vCenter's instance UUID; read where an undo needs it."""
     nics: tuple[NicSeen, ...] = ()
     """Read where the networks matter for powering on."""
+    twins: tuple[TwinSeen, ...] = ()
+    """Looked for while the VM is off."""
 
 
 @dataclass(frozen=True, slots=True)

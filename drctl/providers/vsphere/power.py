@@ -24,9 +24,9 @@ from drctl.core.action import (
 from drctl.core.bubble import Bubble
 from drctl.core.duration import Duration, format_duration
 from drctl.core.problem import ProviderError
-from drctl.providers.vsphere import entries, network, reads, running
+from drctl.providers.vsphere import entries, network, reads, running, twins
 from drctl.providers.vsphere.arguments import Disposable, VmName
-from drctl.providers.vsphere.client import Deadline, Vsphere
+from drctl.providers.vsphere.client import Deadline, Row, Vsphere
 from drctl.providers.vsphere.faults import refuse
 from drctl.providers.vsphere.identity import Exactly, exactly, find
 from drctl.providers.vsphere.model import PowerState
@@ -76,7 +76,8 @@ class PowerOn(_Power):
 
     ``timeout`` bounds the wait for the guest; without it the step's own time limit does. A question
     of the VM (moved or copied?) is reported, never answered. With ``only_networks`` it is refused while
-    a card is connected to any other network. A ``disposable`` VM, a drill's copy, is stopped by cutting
+    a card is connected to any other network, and always while another running VM of this vCenter has
+    the MAC address of one of its cards on the same network. A ``disposable`` VM, a drill's copy, is stopped by cutting
     its power when this is undone, where another is shut down.
     """
 
@@ -97,17 +98,20 @@ class PowerOn(_Power):
 
     @classmethod
     def read_many(cls, actions: Sequence[Self], client: Vsphere) -> list[PowerState | ProviderError]:
-        """Read the VMs once for all; their cards and the networks only where those matter."""
+        """Read the VMs once for all; cards, networks and twins only where those matter."""
         guarded = any(one.only_networks for one in actions)
         paths = sorted({*entries.POWER, *(network.PATHS if guarded else ())})
         look_up = entries.vms_named(client, [one.vm for one in actions], paths)
         networks = reads.read_networks(client) if guarded else {}
         here = client.instance()
+        rows = [reads.outcome(look_up, one.vm) for one in actions]
+        met = twins.find(client, [row for row in rows if isinstance(row, Row) and _is_off(row)])
 
         def compose(one: Self) -> PowerState:
             row = look_up(one.vm)
             nics = network.cards_of(row, networks) if row is not None and one.only_networks else ()
-            return replace(entries.power(row), vcenter=here, nics=nics)
+            same = met.get(row.id, ()) if row is not None else ()
+            return replace(entries.power(row), vcenter=here, nics=nics, twins=same)
 
         return [reads.outcome(compose, one) for one in actions]
 
@@ -115,6 +119,7 @@ class PowerOn(_Power):
         """Compare power state and tools."""
         self._need(now)
         self._check_networks(now)
+        self._check_twins(now)
         fields = []
         if now.power != "poweredOn":
             fields.append(Field("power", now.power, "poweredOn"))
@@ -135,6 +140,20 @@ class PowerOn(_Power):
             f"{self.vm}: {nic.label} is connected to {nic.network or 'a network without a name here'}",
             f"It may be connected to {', '.join(self.only_networks)} only: elsewhere it could meet its twin.",
             "Connect it there first: vsphere.vm.connect_networks.",
+        )
+
+    def _check_twins(self, now: PowerState) -> None:
+        if now.power == "poweredOn" or not now.twins:
+            return
+        twin = now.twins[0]
+        where = twin.network_name or f"the network of {twin.label}"
+        raise refuse(
+            "mac-in-use",
+            f"{twin.vm}, which runs on {where}, has the MAC address of {self.vm}",
+            f"{twin.mac} is {self.vm}'s {twin.label}, and {twin.vm} ({twin.moref}) uses it on {where}: "
+            "with both on it neither would be reached reliably.",
+            f"If {twin.vm} is the same machine, shut it down first (vsphere.vm.shutdown); else put one of them "
+            "on another network (vsphere.vm.connect_networks) or give it another MAC address.",
         )
 
     def find_running(self, client: Vsphere, since: datetime) -> Handle | None:
@@ -336,6 +355,10 @@ class _Shorter:
         """Return the seconds left."""
         left = self._control.remaining()
         return min(left, self._own.remaining()) if self._own else left
+
+
+def _is_off(row: Row) -> bool:
+    return row.text("runtime.powerState") != "poweredOn"
 
 
 def _power_off(client: Vsphere, vm: str, moref: str, control: Control) -> None:
