@@ -122,25 +122,25 @@ def test_rehearsed_moved_protected_and_home_again(witness: Callable[..., Witness
     before = seen.world()
 
     drilled = user.drctl("drill", SHIPPED, *GO, "--answers", ANSWERS)
-    assert drilled.status == 0, drilled
+    assert drilled.status == 0, str(drilled)
     seen.is_authoritative("paris")
     cleaned = user.drctl("cleanup", "last", *GO)
-    assert cleaned.status == 0, cleaned
+    assert cleaned.status == 0, str(cleaned)
     assert without_time(seen.world()) == without_time(before)
 
     moved = move(user, "switchover")
-    assert moved.status == 0, moved
+    assert moved.status == 0, str(moved)
     seen.is_authoritative("lyon")
     seen.lost_nothing("paris", "lyon")
     assert user.of("LossStated") == {}
 
     protected = user.drctl("reprotect", "last", *GO)
-    assert protected.status == 0, protected
+    assert protected.status == 0, str(protected)
     seen.is_authoritative("lyon")
     seen.protects("lyon", "paris")
 
     home = move(user, "failback")
-    assert home.status == 0, home
+    assert home.status == 0, str(home)
     seen.is_authoritative("paris")
     seen.protects("paris", "lyon")
     for name in VOLUMES:
@@ -155,29 +155,29 @@ def test_lost_taken_over_returned_and_home_again(witness: Callable[..., Witness]
     user.lab.world.faults.add("site-down:paris")
 
     taken = user.fail_over()
-    assert taken.status == 8, taken
+    assert taken.status == 8, str(taken)
     seen.is_authoritative("lyon")
     announced = stated_loss(user)
     left, came = seen.last_writes("paris"), seen.arrived("lyon")
     assert {key for key in left if left[key] - came[key] > announced[key[0]] + MARGIN} == set()
 
     early = user.drctl("reprotect", "last", *GO)
-    assert early.status == 8, early
+    assert early.status == 8, str(early)
     assert "vault stopped" in early.err
     assert set(seen.mirrors()) == {COPY["lyon"].format(name) for name in VOLUMES}
 
     user.lab.world.faults.add("site-returns-with-autostart:paris")
     assert seen.answering("lyon")
     refused = user.drctl("reprotect", user_run(user, "failover"), *GO)
-    assert refused.status == 3, refused
+    assert refused.status == 3, str(refused)
     assert "nowhere else" in refused.err
     accepted = user.drctl("reprotect", user_run(user, "failover"), *GO, "--acknowledge-loss")
-    assert accepted.status == 0, accepted
+    assert accepted.status == 0, str(accepted)
     seen.is_authoritative("lyon")
     seen.protects("lyon", "paris")
 
     home = move(user, "failback")
-    assert home.status == 0, home
+    assert home.status == 0, str(home)
     seen.is_authoritative("paris")
     seen.protects("paris", "lyon")
     assert leftovers(seen.world()) == leftovers(before)
@@ -198,7 +198,7 @@ def test_a_last_transfer_that_cannot_be_proven_stops_before_any_break(
         if ran.status == 1
         else move(user, "switchover")
     )
-    assert again.status == 0, again
+    assert again.status == 0, str(again)
     seen.is_authoritative("lyon")
 
 
@@ -208,10 +208,10 @@ def test_a_move_that_stopped_before_the_break_is_rolled_back(witness: Callable[.
     before = seen.world()
     user.lab.world.faults.add("peer-unreachable:ontap-lyon")
     ran = move(user, "switchover")
-    assert ran.status == 1, ran
+    assert ran.status == 1, str(ran)
     assert user.lab.lift("peer-unreachable:ontap-lyon")
     back = user.drctl("rollback", "last", *GO)
-    assert back.status == 0, back
+    assert back.status == 0, str(back)
     seen.is_authoritative("paris")
     assert all(state == "snapmirrored" for _, state in seen.mirrors().values())
     assert leftovers(seen.world()) == leftovers(before)
@@ -220,7 +220,7 @@ def test_a_move_that_stopped_before_the_break_is_rolled_back(witness: Callable[.
 def test_a_dead_source_is_no_planned_move(witness: Callable[..., Witness]) -> None:
     seen = witness("site-down:paris")
     ran = move(seen.user, "switchover")
-    assert ran.status == 3, ran
+    assert ran.status == 3, str(ran)
     assert seen.user.lab.status()["mutations"] == []
 
 

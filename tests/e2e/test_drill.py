@@ -35,7 +35,7 @@ def test_a_drill_and_its_cleanup_leave_the_estate_as_it_was(user: Callable[..., 
         someone.lab.world.estate.vcenters["vc-lyon"].folders.remove("DRILL")
     before = world(someone)
     ran = drill(someone)
-    assert ran.status == 0, ran
+    assert ran.status == 0, str(ran)
     left_out = someone.of("StepNotExercised")
     assert {step.split("[")[0] for step in left_out} >= {"dns", "edge-site", "share"}
     assert all(data["reason"] for data in left_out.values())
@@ -55,7 +55,7 @@ def test_a_drill_and_its_cleanup_leave_the_estate_as_it_was(user: Callable[..., 
         m: s["state"] for m, s in before["clusters"]["ontap-lyon"]["mirrors"].items()
     }
     ran = cleanup(someone)
-    assert ran.status == 0, ran
+    assert ran.status == 0, str(ran)
     assert world(someone) == before
     proof = {step: data["finding"]["level"] for step, data in someone.of("Observed").items()}
     assert proof == {
@@ -93,17 +93,17 @@ def test_a_drill_left_behind_is_shown_until_a_failover_and_a_cleanup(user: Calla
     assert "never cleaned up" in someone.drctl("status").out
     assert "never cleaned up" in someone.drctl("precheck", SHIPPED).err
     again = drill(someone)
-    assert again.status == 3, again
+    assert again.status == 3, str(again)
     assert someone.fail_over().status == 0
     ran = cleanup(someone)
-    assert ran.status == 0, ran
+    assert ran.status == 0, str(ran)
     assert "not cleaned up" not in someone.drctl("runs").out
 
 
 def test_a_dry_run_says_what_is_done_instead_and_what_is_left_out(user: Callable[..., User]) -> None:
     someone = user()
     ran = someone.drctl("drill", SHIPPED, "--dry-run", timeout=WAIT)
-    assert ran.status == 0, ran
+    assert ran.status == 0, str(ran)
     assert "ontap.volume.clone in the bubble, instead of ontap.snapmirror.break" in ran.out
     assert "not exercised: " in ran.out
     assert "point of no return" not in ran.out

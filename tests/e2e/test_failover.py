@@ -33,7 +33,7 @@ def heads(user: User) -> tuple[str, str]:
 def test_everything_as_wished_while_production_still_answers(user: Callable[..., User]) -> None:
     someone = user()
     ran = someone.fail_over()
-    assert ran.status == 0, ran
+    assert ran.status == 0, str(ran)
     assert answering(someone) == dict.fromkeys(SERVICES, True)
     assert set(someone.of("StepFailed")) == set()
     printed, own = heads(someone)
@@ -57,7 +57,7 @@ def test_a_manager_can_read_the_incident_log(user: Callable[..., User]) -> None:
 def test_production_dead_ends_with_exceptions_and_says_what_is_unproven(user: Callable[..., User]) -> None:
     someone = user("site-down:paris")
     ran = someone.fail_over()
-    assert ran.status == 8, ran
+    assert ran.status == 8, str(ran)
     assert answering(someone) == dict.fromkeys(SERVICES, True)
     unproven = {step for step, data in someone.of("StepFailed").items() if data["tolerated"]}
     assert {step.split("[")[0] for step in unproven} == {"stop-source", "unshare-source"}
@@ -75,7 +75,7 @@ def test_no_connection_to_the_dead_site_but_from_steps_that_name_it(
     runbook["phases"] = [phase for phase in runbook["phases"] if phase["name"] != "Fence"]
     someone = user("site-down:paris")
     ran = someone.fail_over(runbook=write_runbook(runbook, tmp_path))
-    assert ran.status == 0, ran
+    assert ran.status == 0, str(ran)
     assert someone.lab.status()["connections"].get("paris", 0) == 0
     assert answering(someone) == dict.fromkeys(SERVICES, True)
 
@@ -95,7 +95,7 @@ def test_looking_changes_nothing(
     someone = user(*faults)
     before = someone.lab.status()
     ran = someone.drctl(verb[0], SHIPPED, *verb[1:])
-    assert ran.status == 0, ran
+    assert ran.status == 0, str(ran)
     after = someone.lab.status()
     assert after["mutations"] == before["mutations"] == []
     assert after["world"] == before["world"]
@@ -108,7 +108,7 @@ def test_a_second_run_finds_everything_done(user: Callable[..., User]) -> None:
     assert someone.lab.wait("settled", 60)
     before = someone.lab.status()
     ran = someone.fail_over()
-    assert ran.status == 0, ran
+    assert ran.status == 0, str(ran)
     kinds = {s: p["kind"] for s, p in someone.of("StepPlanned").items() if not p["precheck"]}
     hows = {step: data["how"] for step, data in someone.of("StepFinished").items() if step in kinds}
     expected = {"action": "unchanged", "probe": "observed", "gate": "answered", "manual": "answered"}
@@ -125,12 +125,12 @@ def test_a_service_that_does_not_come_back_fails_the_run_at_its_check(
     impatient.write_text(text)
     someone = user("app-degraded:pacs")
     ran = someone.fail_over(runbook=impatient)
-    assert ran.status == 1, ran
+    assert ran.status == 1, str(ran)
     assert set(someone.of("StepFailed")) >= {"service[pacs.viewer]"}
     assert "paused (failed at" in someone.incident
     assert someone.lab.lift("app-degraded:pacs")
     resumed = someone.drctl("resume", "last", "--yes", "--reason", "mended", "--answers", ANSWERS)
-    assert resumed.status == 0, resumed
+    assert resumed.status == 0, str(resumed)
 
 
 def test_register_before_mount_is_refused_at_plan_time(user: Callable[..., User], tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_register_before_mount_is_refused_at_plan_time(user: Callable[..., User]
     compute["steps"].reverse()
     someone = user()
     ran = someone.fail_over(runbook=write_runbook(runbook, tmp_path))
-    assert ran.status == 3, ran
+    assert ran.status == 3, str(ran)
     assert "vm[ris-db01].register" in ran.err
     assert "datastore[ds_ris] brings it about, but does not run before this step" in ran.err
     assert someone.lab.status()["mutations"] == []
@@ -159,7 +159,7 @@ def test_starting_machines_before_the_break_fails_at_the_right_step(
     runbook["phases"].append({"name": "Late", "steps": [late]})
     someone = user()
     ran = someone.fail_over(runbook=write_runbook(runbook, tmp_path))
-    assert ran.status == 1, ran
+    assert ran.status == 1, str(ran)
     (step, failure), *others = someone.of("StepFailed").items()
     assert (step, others) == ("vm[ris-db01].register", []), ran
     said = f"{failure['problem']['summary']} {failure['problem']['detail']} {failure['problem']['hint']}"

@@ -37,7 +37,7 @@ def test_nothing_starts_before_somebody_agreed_to_what_goes(user: Callable[..., 
     held = names(someone, "svm_dr:pacs_vm_dr")
     portal = names(someone, "svm_dr:portal_vm_dr")[-3]
     dry = back(someone, SHIPPED, "pacs_vm", "--dry-run", "--recovery-point", f"portal_vm={portal}")
-    assert dry.status == 0, dry
+    assert dry.status == 0, str(dry)
     assert "deleted for ever on svm_dr:pacs_vm_dr" in dry.out
     for name in held[-3:]:
         assert any(name in line and line.endswith(" old") for line in dry.out.splitlines()), name
@@ -47,7 +47,7 @@ def test_nothing_starts_before_somebody_agreed_to_what_goes(user: Callable[..., 
     assert "cannot be undone: promote[pacs_vm].break" in dry.out
 
     alone = back(someone, SHIPPED, "pacs_vm", *GO)
-    assert alone.status == 3, alone
+    assert alone.status == 3, str(alone)
     assert "--yes does not" in alone.err
     assert all(name in alone.err for name in held[-3:])
     assert "--delete-newer" in alone.err
@@ -70,14 +70,14 @@ def test_a_vault_keeps_its_base_unless_it_is_given_up(user: Callable[..., User])
         vault = find_path(world.estate.clusters["ontap-rennes"], "svm_vault:portal_vm_vault")
         vault.snapshots.append(copy_of(shared))
     refused = back(someone, SMALL, "portal_vm", "--dry-run")
-    assert refused.status == 3, refused
+    assert refused.status == 3, str(refused)
     assert "the vault of portal_vm would have no snapshot in common" in refused.err
     assert shared.name in refused.err
     allowed = back(someone, SMALL, "portal_vm", "--dry-run", "--orphan-mirrors")
-    assert allowed.status == 0, allowed
+    assert allowed.status == 0, str(allowed)
     world.faults.add("refused:ontap-rennes")
     unseen = back(someone, SMALL, "portal_vm", "--dry-run")
-    assert unseen.status == 3, unseen
+    assert unseen.status == 3, str(unseen)
     assert "cannot be seen" in unseen.err
 
 
@@ -86,9 +86,9 @@ def test_what_is_newer_is_gone_and_the_way_home_says_so(user: Callable[..., User
     held = names(someone, "svm_dr:portal_vm_dr")
     plan = someone.home.parent / "plan.json"
     saved = back(someone, SMALL, "portal_vm", "-o", plan, verb="plan")
-    assert saved.status == 0, saved
+    assert saved.status == 0, str(saved)
     ran = back(someone, SMALL, "portal_vm", "--plan", plan, "--delete-newer", *GO_SMALL)
-    assert ran.status == 0, ran
+    assert ran.status == 0, str(ran)
     assert names(someone, "svm_dr:portal_vm_dr") == held[:-3]
     ended = someone.of("StepFinished")["break"]["outputs"]
     assert (ended["volume"], ended["snapshot"]) == ("portal_vm_dr", held[-4])
@@ -107,11 +107,11 @@ def test_what_is_newer_is_gone_and_the_way_home_says_so(user: Callable[..., User
     assert all(name in someone.incident for name in held[-3:])
 
     protected = someone.drctl("reprotect", "last", "--dry-run")
-    assert protected.status == 0, protected
+    assert protected.status == 0, str(protected)
     assert "svm_dr:portal_vm_dr and svm_prod:portal_vm have no snapshot in common" in protected.out
 
     again = someone.drctl("failover", SMALL, "--restore-in-place", f"portal_vm={held[-4]}", *GO_SMALL)
-    assert again.status == 0, again
+    assert again.status == 0, str(again)
     assert someone.of("StepFinished")["break"]["how"] == "unchanged"
 
 

@@ -50,7 +50,7 @@ def drctl(home):
 
 def test_coverage_counts_every_run_and_says_which(drctl):
     ran = drctl("coverage", "pacs-site-loss", "--older-than", "30d")
-    assert ran.status == 0, ran
+    assert ran.status == 0, str(ran)
     assert "6 runs (5 failover, 1 drill)" in ran.out
     assert f"counted together: runs on estate, {LAB}" in ran.err
     found = drctl("coverage", "pacs-site-loss", "--json").documents[0]
@@ -66,7 +66,7 @@ def test_coverage_counts_every_run_and_says_which(drctl):
 def test_coverage_with_both_files_compares_with_the_runbook_of_now(drctl):
     files = (ROOT / "runbooks" / "pacs-site-loss.yaml", "-i", ROOT / "inventories" / "lab.yaml")
     ran = drctl("coverage", *files, "--json")
-    assert ran.status == 0, ran
+    assert ran.status == 0, str(ran)
     found = ran.documents[0]
     assert [run["run"] for run in found["runs"]] == ["20260111-000000-failover-cccc"]
     assert len(found["elsewhere"]) == 5
@@ -112,7 +112,7 @@ def test_actions_are_noted_carried_and_closed(drctl):
     noted = drctl(
         "note", "last", "lower the TTL", "--kind", "action", "--owner", "net", "--due", "2026-03-01"
     )
-    assert noted.status == 0, noted
+    assert noted.status == 0, str(noted)
     identity = noted.out.strip().removesuffix(".").rpartition(" ")[2]
     assert identity.startswith("20260131-031200-failover-1f0c/")
     closed = drctl("note", "20260110", "it is 60 s now", "--closes", identity)
@@ -132,7 +132,7 @@ def test_notes_refuse_what_makes_no_sense(drctl, wrong):
 
 def test_report_check_lists_what_people_have_yet_to_say(drctl):
     before = drctl("report", "last", "--check")
-    assert before.status == 8, before
+    assert before.status == 8, str(before)
     asked = dict(line.split(maxsplit=1) for line in before.out.splitlines())
     assert asked["severity"].startswith("drctl note 20260131-031200-failover-1f0c")
     assert "--kind cause" in asked["causes"]
@@ -144,12 +144,12 @@ def test_report_check_lists_what_people_have_yet_to_say(drctl):
 @pytest.mark.parametrize("language", ["en", "fr"])
 def test_handover_and_messages(drctl, language):
     page = drctl("handover", "last", "--lang", language)
-    assert page.status == 0, page
+    assert page.status == 0, str(page)
     assert len(page.out.splitlines()) <= 80
     assert "drctl answer 20260131-031200-failover-1f0c go …" in page.out
     for audience in ("radiologists", "management", "authority"):
         ran = drctl("message", "last", "--to", audience, "--lang", language)
-        assert ran.status == 0, ran
+        assert ran.status == 0, str(ran)
         assert "20260131-031200-failover-1f0c" in ran.out
     document = drctl("message", "last", "--to", "authority", "--json").documents[0]
     assert set(document) == {"run", "to", "lang", "lines", "text"}
@@ -179,7 +179,7 @@ def test_a_head_is_signed_verified_and_refutes_what_came_of_it(drctl, home, tmp_
     allowed.write_text(f"duty@clinic.example {key.with_suffix('.pub').read_text()}")
     run = "20260131-031200-failover-1f0c"
     signed = drctl("sign", run, "--key", key, "--json")
-    assert signed.status == 0, signed
+    assert signed.status == 0, str(signed)
     assert signed.documents[0]["namespace"] == "drctl-journal"
     good = drctl("verify", run, "--allowed-signers", allowed)
     assert "ok     signature: good, by duty@clinic.example" in good.out
@@ -211,7 +211,7 @@ def test_a_tampered_journal_is_told_by_nobody(drctl, home):
         ("verify",),
     ):
         ran = drctl(verb[0], "20260131", *verb[1:])
-        assert ran.status == 1, ran
+        assert ran.status == 1, str(ran)
         assert "line 6 has number 6 where 5 is due" in ran.err
 
 
@@ -262,7 +262,7 @@ def test_after_a_failover_of_the_lab_everything_it_did_is_covered(user):
     again = someone.drctl("coverage", edited, "--json").documents[0]
     assert again["stale"] == ["go"]
     page = someone.drctl("handover", "last", "--lang", "fr")
-    assert page.status == 0, page
+    assert page.status == 0, str(page)
     assert len(page.out.splitlines()) <= 80
     assert someone.drctl("message", "last", "--to", "authority").status == 0
     planned = someone.drctl("plan", SHIPPED, "--json").documents[0]["forecast"]

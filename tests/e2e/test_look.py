@@ -46,7 +46,7 @@ class Onlooker:
 
     def document(self, *arguments: str) -> Any:
         ran = self.drctl(*arguments, "--json")
-        assert ran.status == 0, ran
+        assert ran.status == 0, str(ran)
         return json.loads(ran.out)
 
 
@@ -65,7 +65,7 @@ def stopped() -> Story:
 def test_status_of_a_run_that_stopped(someone: Onlooker) -> None:
     someone.runs(RUN, stopped())
     ran = someone.drctl("status", "2026")
-    assert ran.status == 0, ran
+    assert ran.status == 0, str(ran)
     assert "State     paused (failed)" in ran.out
     assert "Engine    none here: kim on jump.example, pid 4711" in ran.out
     assert "  failed: break: no licence" in ran.out
@@ -89,7 +89,7 @@ def test_runs_are_listed_newest_first_and_a_broken_one_does_not_hide_the_others(
     broken = someone.runs(OTHER, stopped())
     broken.write_bytes(broken.read_bytes().replace(b"no licence", b"no license"))
     ran = someone.drctl("runs")
-    assert ran.status == 0, ran
+    assert ran.status == 0, str(ran)
     first, second, details = ran.out.splitlines()
     assert first.startswith(f"{OTHER}  journal broken: line")
     assert second == f"{RUN}  completed with exceptions, 2 unproven"
@@ -177,7 +177,7 @@ def test_an_altered_journal_is_refused_naming_the_line(someone: Onlooker, change
     rewritten(journal, change)
     for verb in (("verify",), ("verify", "--head", "0" * 64), ("status",), ("log",)):
         ran = someone.drctl(*verb)
-        assert ran.status == 1, ran
+        assert ran.status == 1, str(ran)
         assert f"journal.jsonl:{line}:1: error: line {line} " in ran.err
 
 
@@ -218,12 +218,12 @@ def test_a_head_of_an_earlier_moment_proves_what_was_there_then(someone: Onlooke
 def test_what_is_no_head_is_bad_usage(someone: Onlooker, head: str) -> None:
     someone.runs(RUN, go(begin()))
     ran = someone.drctl("verify", "--head", head)
-    assert ran.status == 2, ran
+    assert ran.status == 2, str(ran)
     assert "first 16 or more" in ran.err
 
 
 def test_a_terminal_that_knows_no_unicode_is_no_reason_to_fail(someone: Onlooker) -> None:
     someone.runs(RUN, ask(apply(begin(), "break")))
     ran = someone.drctl("status", PYTHONIOENCODING="latin-1")
-    assert ran.status == 0, ran
+    assert ran.status == 0, str(ran)
     assert "The north ? The south" in ran.out

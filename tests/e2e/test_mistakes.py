@@ -71,7 +71,7 @@ def keep(home: Path, name: str, story: Story) -> None:
 
 def refused(ran: Ran, *said: str) -> None:
     """Assert that it is one problem of the person's, not a traceback, and what it says."""
-    assert ran.status == 2, ran
+    assert ran.status == 2, str(ran)
     assert ran.err.count("error: ") == 1, ran
     assert "Traceback" not in ran.err, ran
     for words in said:
@@ -181,7 +181,7 @@ def test_secrets_that_are_missing_and_faults_on_nothing(user: Callable[..., User
     assert "cannot read the secret env:LAB_VC_PARIS: it is empty" in planned.out
     someone.extra |= {"LAB_VC_LYON": "", "LAB_ONTAP_LYON": ""}
     planned = someone.drctl("plan", SHIPPED)
-    assert planned.status == 3, planned
+    assert planned.status == 3, str(planned)
     assert "Traceback" not in planned.err
     for name in ("LAB_VC_LYON", "LAB_ONTAP_LYON"):
         assert f"cannot read the secret env:{name}: it is empty" in planned.err, "all of them at once"

@@ -16,7 +16,7 @@ GO = ("--yes", "--reason", "e2e", "--answers", ANSWERS)
 def points_of(user: User, volume: str) -> list[dict[str, Any]]:
     """What ``drctl recovery-points`` lists for a volume, newest first."""
     listed = user.drctl("recovery-points", SHIPPED, "--json")
-    assert listed.status == 0, listed
+    assert listed.status == 0, str(listed)
     (found,) = (one["points"] for one in listed.documents if one["volume"] == volume)
     return list(found)
 
@@ -42,7 +42,7 @@ def test_points_are_listed_newest_first_and_the_one_a_break_gives_is_marked(
     assert [p["created"] for p in points] == sorted((p["created"] for p in points), reverse=True)
     assert [p["exported"] for p in points] == [True] + [False] * (len(points) - 1)
     text = someone.drctl("recovery-points", SHIPPED)
-    assert text.status == 0, text
+    assert text.status == 0, str(text)
     assert points[1]["name"] in text.out
     assert someone.lab.status()["mutations"] == []
 
@@ -54,7 +54,7 @@ def test_a_service_is_served_from_before_a_time_and_a_volume_from_a_snapshot(
     moment = points_of(someone, "pacs_vm")[2]["created"]
     wanted = points_of(someone, "portal_vm")[1]["name"]
     ran = run(someone, "failover", f"pacs={moment}", f"portal_vm={wanted}")
-    assert ran.status == 0, ran
+    assert ran.status == 0, str(ran)
     assert someone.lab.wait("settled", 60)
     world = someone.lab.world
     with world.lock:
@@ -75,7 +75,7 @@ def test_a_service_is_served_from_before_a_time_and_a_volume_from_a_snapshot(
     assert lost["svm_dr:pacs_vm_dr"] > 3600 > lost["svm_dr:ris_vm_dr"]
     assert f"pacs={moment}" in someone.incident
     protected = someone.drctl("reprotect", "last", "--yes", "--reason", "e2e")
-    assert protected.status == 3, protected
+    assert protected.status == 3, str(protected)
     assert "is a clone of" in protected.err
 
 
@@ -83,18 +83,18 @@ def test_a_drill_on_an_older_point_leaves_nothing(user: Callable[..., User]) -> 
     someone = user()
     wanted = points_of(someone, "portal_vm")[1]["name"]
     ran = run(someone, "drill", f"portal_vm={wanted}")
-    assert ran.status == 0, ran
+    assert ran.status == 0, str(ran)
     assert served(someone)["portal_vm"]["snapshot"] == wanted
     cleaned = someone.drctl("cleanup", "last", "--yes", "--reason", "e2e")
-    assert cleaned.status == 0, cleaned
+    assert cleaned.status == 0, str(cleaned)
 
 
 def test_what_cannot_be_gone_back_to_is_refused(user: Callable[..., User]) -> None:
     someone = user()
     unknown = run(someone, "failover", "pacss=x")
-    assert unknown.status == 2, unknown
+    assert unknown.status == 2, str(unknown)
     assert "pacs" in unknown.err
     absent = run(someone, "failover", "pacs=no-such-snapshot")
-    assert absent.status == 3, absent
+    assert absent.status == 3, str(absent)
     assert "names no snapshot" in absent.err
     assert someone.lab.status()["mutations"] == []

@@ -134,14 +134,14 @@ def test_a_run_verifies_with_the_head_it_printed_until_a_copy_is_edited(
     printed = re.search(r"head +([0-9a-f]{64})", terminal.text)
     assert printed
     ran = someone.drctl("verify", "last", "--head", printed[1])
-    assert ran.status == 0, ran
+    assert ran.status == 0, str(ran)
     assert ran.out.count("\n  ok ") == 5
     for name in ("runbook.yaml", "inventory.yaml", "plan.json"):
         copy = someone.last / name
         before = copy.read_text()
         copy.write_text(before.replace("lyon", "nice"))
         ran = someone.drctl("verify")
-        assert ran.status == 1, ran
+        assert ran.status == 1, str(ran)
         assert f"WRONG  {name}: is not" in ran.out
         copy.write_text(before)
     assert someone.drctl("verify").status == 0
@@ -247,7 +247,7 @@ def test_a_run_whose_terminal_is_dropped_goes_on_and_waits_where_it_must(
         assert terminal.process.poll() is None
         assert is_alive(RunDirectory(someone.last))
         ran = someone.drctl("answer", "last", "call", "done", "--evidence", "TICKET-9")
-        assert ran.status == 0, ran
+        assert ran.status == 0, str(ran)
         assert terminal.end() == 0
     assert someone.events()[-1]["type"] == "RunFinished"
 

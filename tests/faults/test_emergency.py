@@ -289,7 +289,7 @@ def stop_a_move(site: Site) -> None:
     site.fresh()
     site.lab.fault("junction-busy:svm_prod:pacs_images")
     stopped = site.drctl(*COMMANDS["switchover"])
-    assert stopped.status == ExitCode.FAILED, stopped
+    assert stopped.status == ExitCode.FAILED, str(stopped)
     site.lab.lift("junction-busy:svm_prod:pacs_images")
 
 

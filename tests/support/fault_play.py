@@ -95,7 +95,7 @@ def undisturbed(site: Site, verb: str) -> Undisturbed:
     """Carry a verb out."""
     before = site.calls()
     for ran in _to_the_end(site, verb, len(site.runs())):
-        assert ran.status == ExitCode.OK, ran
+        assert ran.status == ExitCode.OK, str(ran)
     return Undisturbed(site.world(), site.effects(before))
 
 

@@ -52,7 +52,7 @@ class Ran:
     err: str
 
     def __repr__(self) -> str:
-        return f"$ {self.command}\n[{self.status}]\n{self.out[-3000:]}\n--- stderr\n{self.err[-3000:]}"
+        return f"$ {self.command}\n[{self.status}]\n{self.out[-8000:]}\n--- stderr\n{self.err[-8000:]}"
 
     @property
     def documents(self) -> list[dict[str, Any]]:

@@ -1,5 +1,7 @@
 """Children that need not import drctl again: each is forked from a process that has, and dies as it likes.
 
+They are not traced for coverage: what is killed cannot report, and tracing makes each boundary dearer.
+
 Run as a script, it takes orders line by line on its input (``{"script", "arguments", "environment",
 "output"}``), forks, runs the script as its main module, and says the child's id, then its exit status
 (negative: the signal). Most of a short run's time is imports: 0.9 s of 1.5 s when this was written.
@@ -59,8 +61,13 @@ class Nursery:
 
     def __init__(self) -> None:
         self._outputs = tempfile.TemporaryDirectory(prefix="drctl-children-")
+        untraced = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
         self._process = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=untraced,
         )
 
     def start(self, script: Path, arguments: Sequence[str], environment: dict[str, str]) -> Child:

@@ -120,7 +120,7 @@ class Array:
     def get(self, path: str, **headers: str) -> Any:
         """GET and return the body of a 200."""
         answer = self.call("GET", path, **headers)
-        assert answer.status == 200, answer
+        assert answer.status == 200, str(answer)
         return answer.body
 
     def records(self, path: str) -> list[dict[str, Any]]:
