@@ -14,6 +14,7 @@ from drctl.app.case import Case
 from drctl.app.in_place import agreed_to, planned_deletions
 from drctl.app.points import CHOSEN, GIVEN_UP, ROLLED_BACK, write_choices
 from drctl.cli.options import has_terminal, parse_points
+from drctl.console.ask import forget_typed
 from drctl.console.deletions import deletion_lines
 from drctl.core import events as ev
 from drctl.core.deletions import Deletion, deletions
@@ -93,6 +94,7 @@ def _ask(found: Sequence[Deletion], count: int, now: datetime) -> None:
         raise DrctlError(_not_agreed(found, count), exit_code=ExitCode.WAITING)
     for line in deletion_lines(found, now):
         typer.echo(line, err=True)
+    forget_typed()
     wanted = f"delete {count}"
     typed = typer.prompt(f"Nothing brings these back. Type '{wanted}' to delete them", err=True)
     if " ".join(typed.split()) != wanted:
