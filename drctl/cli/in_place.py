@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -94,7 +95,7 @@ def _ask(found: Sequence[Deletion], count: int, now: datetime) -> None:
         raise DrctlError(_not_agreed(found, count), exit_code=ExitCode.WAITING)
     for line in deletion_lines(found, now):
         typer.echo(line, err=True)
-    forget_typed()
+    forget_typed(sys.stdin)
     wanted = f"delete {count}"
     typed = typer.prompt(f"Nothing brings these back. Type '{wanted}' to delete them", err=True)
     if " ".join(typed.split()) != wanted:
