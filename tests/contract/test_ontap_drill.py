@@ -23,6 +23,7 @@ FAILOVER = [
         {"svm": "svm_dr", "volume": "ris_vm_dr", "policy": "esx", "clients": HOSTS},
     ),
 ]
+GIVEN_TO_CLONES = ("ontap.volume.snapshot_policy", {"svm": "svm_dr", "volume": "ris_vm_dr", "policy": "none"})
 ROLLED_BACK = (
     "ontap.snapmirror.break_to_snapshot",
     {"destination": "svm_dr:ris_vm_dr", "snapshot": "old", "may_delete": ["new"]},
@@ -47,7 +48,9 @@ LEFT_ALONE = [
 
 
 def test_every_action_is_decided():
-    decided = {uses for uses, _ in [*FAILOVER, ROLLED_BACK, *LEFT_ALONE]} | {"ontap.volume.clone"}
+    decided = {uses for uses, _ in [*FAILOVER, GIVEN_TO_CLONES, ROLLED_BACK, *LEFT_ALONE]} | {
+        "ontap.volume.clone"
+    }
     assert decided == set(Registry().provider("ontap").actions)
 
 
@@ -59,6 +62,12 @@ def test_what_is_not_the_drills_own_is_left_alone_with_a_reason(uses, arguments)
     verdict = found.model_validate(arguments).in_drill(BUBBLE)
     assert isinstance(verdict, NotExercised)
     assert verdict.reason
+
+
+def test_a_snapshot_policy_is_given_to_the_clone():
+    uses, arguments = GIVEN_TO_CLONES
+    recipe = Registry().find(uses).model_validate(arguments).in_drill(BUBBLE)
+    assert (recipe.uses, recipe.arguments["volume"]) == (uses, BUBBLE.volume("ris_vm_dr"))
 
 
 def test_what_a_failover_rolls_back_a_drill_clones_and_deletes_nothing():

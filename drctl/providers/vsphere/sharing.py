@@ -41,10 +41,15 @@ class Shared(Generic[T]):
         with self._lock:
             self._running[key] = self._next.pop(key)
         try:
-            turn.set_result(read())
+            result = read()
         except BaseException as error:
+            self._end(key)
             turn.set_exception(error)
             raise
-        finally:
-            with self._lock:
-                self._running.pop(key)
+        self._end(key)
+        turn.set_result(result)
+
+    def _end(self, key: Hashable) -> None:
+        """Put the read away before anybody hears of its end: the next one begins at that word."""
+        with self._lock:
+            self._running.pop(key)

@@ -75,3 +75,26 @@ def test_keys_do_not_wait_for_each_other():
         assert shared.get("hosts", lambda: "hosts") == "hosts"
         go_on.set()
         assert first.result(10) == "vms"
+
+
+def test_a_read_that_is_over_does_not_end_the_next_one() -> None:
+    """Whoever waited may be through before the one it waited for has put its things away."""
+    shared: Shared[str] = Shared()
+    reading, go, second_done = threading.Event(), threading.Event(), threading.Event()
+
+    def first() -> str:
+        shared._running["key"].add_done_callback(lambda _: second_done.wait(10))
+        reading.set()
+        assert go.wait(10)
+        return "first"
+
+    with ThreadPoolExecutor(2) as pool:
+        one = pool.submit(shared.get, "key", first)
+        assert reading.wait(10)
+        two = pool.submit(shared.get, "key", lambda: "second")
+        two.add_done_callback(lambda _: second_done.set())
+        while "key" not in shared._next:
+            assert not two.done()
+        go.set()
+        assert (one.result(20), two.result(20)) == ("first", "second")
+    assert shared._running == shared._next == {}
